@@ -1,0 +1,181 @@
+/**
+ * The resources of the provider `host` as a Pulumi program sees them: argument types and one class each.
+ *
+ * This is the provider's public face, written by hand; `tests/unit/schema.test.ts` compares it with what the
+ * provider serves in `getSchema`. It holds no behaviour: what a resource does stands in `provider/resources/`.
+ */
+import * as pulumi from "@pulumi/pulumi";
+
+import type { CronEntry } from "../fleet/cron.ts";
+
+/** How a host is reached. `name` is its identity: changing it replaces, changing anything else is an update in place. */
+export interface Connection {
+  /** The host's name in the fleet, e.g. `forge`. */
+  name: string;
+  /** `local`: a folder of this machine stands for the host. `ssh`: OpenSSH to a Debian host. */
+  transport: "local" | "ssh";
+  /** `local` only: the folder, relative to the Pulumi project or absolute. It is created on first use. */
+  root?: string;
+  /** `ssh` only: name or IP address. */
+  address?: string;
+  /** `ssh` only; 22 if absent. */
+  port?: number;
+  /** `ssh` only: the login; anything but `root` goes through `sudo -n`. */
+  user?: string;
+  /** `ssh` only: the pinned host key, `ssh-ed25519 AAAA…`. Without it there is no connection. */
+  hostKey?: string;
+}
+
+/** A file. Modes are octal strings such as `"0640"`; owner and group are account names on the host. */
+export interface FileArgs {
+  content: pulumi.Input<string>;
+  /** Default `"0640"` in a release, `"0644"` elsewhere. */
+  mode?: string;
+  /** Default `root`. */
+  owner?: string;
+  /** Default: the house's group in a release, `root` elsewhere. */
+  group?: string;
+  /** Which part of the house contributed it, e.g. `golden-state`. Shown in drift reports, stored nowhere on the host. */
+  part?: string;
+}
+
+/** A symbolic link in the house, e.g. `home/SOUL.md`, to a file of the current release. */
+export interface LinkArgs {
+  /** Path inside the release, e.g. `SOUL.md`. */
+  target: string;
+  part?: string;
+}
+
+/** A folder of the house that outlives releases, e.g. `home`. */
+export interface DirectoryArgs {
+  /** Default `"0750"`. */
+  mode?: string;
+  /** Default `root`. */
+  owner?: string;
+  /** Default: the house's group. */
+  group?: string;
+  part?: string;
+}
+
+/** A systemd unit. */
+export interface UnitArgs {
+  content: pulumi.Input<string>;
+  /** Whether it is enabled, that is, linked into `<wantedBy>.wants`. Default true. */
+  enabled?: boolean;
+  /** Default `multi-user.target`. */
+  wantedBy?: string;
+  /** Release files whose change restarts the unit; a change of any other file does not. Default none. */
+  restartOn?: string[];
+  part?: string;
+}
+
+/** One file of /etc/cron.d. */
+export interface CronFileArgs {
+  entries: CronEntry[];
+  part?: string;
+}
+
+/** When a release counts as healthy. Not acted on by the `local` transport, where nothing runs. */
+export interface HealthArgs {
+  /** URL that must answer 200. */
+  http?: string;
+  /** Heartbeat file of the unit's own process, relative to the house. */
+  heartbeat?: string;
+  /** Seconds the unit must stay up. Default 10. */
+  stableFor?: number;
+  /** Seconds until health must be reached. Default 60. */
+  deadline?: number;
+}
+
+export interface ReleaseArgs {
+  host: Connection;
+  /** Absolute path of the house on the host, e.g. `/srv/wizards/bezalel`. Changing it replaces. */
+  house: string;
+  /** The house's group: it may read the release, and nobody but root may write it. */
+  group: string;
+  /** Salt of the release id and of digests of secret files. Unique per stack, not secret. */
+  salt: string;
+  /** Keyed by path inside the release. */
+  files: Record<string, FileArgs>;
+  /** Keyed by path inside the house. */
+  links?: Record<string, LinkArgs>;
+  /** Keyed by path inside the house. */
+  directories?: Record<string, DirectoryArgs>;
+  /** Keyed by unit name, e.g. `hermes-bezalel.service`. */
+  units?: Record<string, UnitArgs>;
+  /** Keyed by file name in /etc/cron.d. */
+  cron?: Record<string, CronFileArgs>;
+  /** Checks the staged release on a live host: run with the staged folder as working directory, must exit 0. */
+  check?: { argv: string[] };
+  health?: HealthArgs;
+  /** Seconds until an unconfirmed release is reverted by the host itself. Default 120. Live hosts only. */
+  revertAfter?: number;
+  /** How many releases stay on the host. Default 3. */
+  keep?: number;
+  /** What `destroy` leaves. `keep-home` (default) keeps directories the agent wrote in; `remove-all` removes them. */
+  onDestroy?: "keep-home" | "remove-all";
+  /** Take over a house folder or links that exist but were not made by this stack. Default false: they are an error. */
+  adopt?: boolean;
+}
+
+/** A house's files, links, units and cron entries, switched from one whole version to the next by one rename. */
+export class Release extends pulumi.CustomResource {
+  /** Id of the release the program wants; equals what `current` points at after a successful update. */
+  declare readonly release: pulumi.Output<string>;
+  /** The release `current` pointed at before, empty if there was none. */
+  declare readonly previous: pulumi.Output<string>;
+  constructor(name: string, args: pulumi.Inputs & ReleaseArgs, opts?: pulumi.CustomResourceOptions) {
+    super("host:index:Release", name, { ...args, release: undefined, previous: undefined }, opts);
+  }
+}
+
+export interface FilesArgs {
+  host: Connection;
+  /** Keyed by absolute path. */
+  files: Record<string, FileArgs>;
+  /** Take over files that exist and differ. Default false: they are an error. */
+  adopt?: boolean;
+}
+
+/** Files at fixed places that are not part of a house, e.g. what houses of one host share. */
+export class Files extends pulumi.CustomResource {
+  constructor(name: string, args: pulumi.Inputs & FilesArgs, opts?: pulumi.CustomResourceOptions) {
+    super("host:index:Files", name, args, opts);
+  }
+}
+
+export interface UnitResourceArgs extends UnitArgs {
+  host: Connection;
+  /** Unit name, e.g. `webhook.service`. Changing it replaces. */
+  unit: string;
+  /** Take over a unit file that exists and differs. Default false. */
+  adopt?: boolean;
+}
+
+/** A systemd unit outside any house. A house's own units belong to its Release. */
+export class Unit extends pulumi.CustomResource {
+  constructor(name: string, args: pulumi.Inputs & UnitResourceArgs, opts?: pulumi.CustomResourceOptions) {
+    super("host:index:Unit", name, args, opts);
+  }
+}
+
+export interface UserArgs {
+  host: Connection;
+  /** Login name; a group of the same name goes with it. Changing it replaces. */
+  user: string;
+  /** Home folder as written to passwd; it is not created. */
+  home: string;
+  /** Default `/usr/sbin/nologin`. */
+  shell?: string;
+  /** Supplementary groups, which must exist. Default none. */
+  groups?: string[];
+}
+
+/** A system account with its own group. Removed on destroy only if this resource made it. */
+export class User extends pulumi.CustomResource {
+  /** Numeric user id on the host. */
+  declare readonly uid: pulumi.Output<number>;
+  constructor(name: string, args: pulumi.Inputs & UserArgs, opts?: pulumi.CustomResourceOptions) {
+    super("host:index:User", name, { ...args, uid: undefined }, opts);
+  }
+}
