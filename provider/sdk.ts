@@ -173,9 +173,7 @@ export interface UserArgs {
 
 /** A system account with its own group. Removed on destroy only if this resource made it. */
 export class User extends pulumi.CustomResource {
-  /** Numeric user id on the host. */
-  declare readonly uid: pulumi.Output<number>;
   constructor(name: string, args: pulumi.Inputs & UserArgs, opts?: pulumi.CustomResourceOptions) {
-    super("host:index:User", name, { ...args, uid: undefined }, opts);
+    super("host:index:User", name, args, opts);
   }
 }

@@ -1,0 +1,76 @@
+/** What a stack's configuration says about where and how the fleet comes up. Pure. */
+import { ENVIRONMENTS, type Environment, type HostSpec } from "../fleet/model.ts";
+import type { Connection } from "../provider/sdk.ts";
+
+/** The plain configuration values of a stack, all in the namespace `wizard-houses`. */
+export interface StackSettings {
+  /** Which overlay of `wizards/base/` applies. */
+  environment: Environment;
+  /** `local`: folders of this machine stand for hosts. `ssh`: real hosts. */
+  transport: Connection["transport"];
+  /** `local` only: the folder that holds one folder per host. */
+  root: string;
+  /** Whether the houses behind a canary follow one by one or all at once. */
+  afterCanary: "serial" | "parallel";
+}
+
+/** Configuration that does not fit; its message lists every problem. */
+export class StackError extends Error {
+  constructor(problems: string[]) {
+    super(`The stack's configuration does not fit:\n${problems.map((problem) => `  ${problem}`).join("\n")}`);
+    this.name = "StackError";
+  }
+}
+
+/** Reads and checks the settings. Throws a {@link StackError}. */
+export function stackSettings(get: (key: string) => string | undefined): StackSettings {
+  const problems: string[] = [];
+  const choice = <Choice extends string>(
+    key: string,
+    allowed: readonly Choice[],
+    fallback?: Choice,
+  ): Choice => {
+    const value = get(key) ?? fallback;
+    const match = allowed.find((one) => one === value);
+    if (match !== undefined) return match;
+    const got = value === undefined ? "is not set" : `is ${JSON.stringify(value)}`;
+    problems.push(`${key} ${got}; allowed: ${allowed.join(", ")}; run: pulumi config set ${key} <value>`);
+    return allowed[0] as Choice;
+  };
+  const settings: StackSettings = {
+    environment: choice("environment", ENVIRONMENTS),
+    transport: choice("transport", ["local", "ssh"]),
+    root: get("root") ?? ".houses",
+    afterCanary: choice("afterCanary", ["serial", "parallel"], "serial"),
+  };
+  if (problems.length > 0) throw new StackError(problems);
+  return settings;
+}
+
+/**
+ * How this stack reaches the hosts, by name. Throws a {@link StackError} naming every host without a pinned key where
+ * the transport is `ssh`.
+ */
+export function connections(
+  hosts: HostSpec[],
+  { transport, root }: StackSettings,
+): Record<string, Connection> {
+  const unpinned = transport === "ssh" ? hosts.filter((host) => host.hostKey === undefined) : [];
+  if (unpinned.length > 0) throw new StackError(unpinned.map(unpinnedHost));
+  return Object.fromEntries(
+    hosts.map(({ name, address, port, user, hostKey }): [string, Connection] => [
+      name,
+      transport === "local"
+        ? { name, transport, root: `${root}/${name}` }
+        : { name, transport, address, port, user, ...(hostKey === undefined ? {} : { hostKey }) },
+    ]),
+  );
+}
+
+function unpinnedHost({ name, address, port }: HostSpec): string {
+  return (
+    `host ${name} has no pinned host key, and without one there is no connection. Read it on the host itself ` +
+    `(cat /etc/ssh/ssh_host_ed25519_key.pub), compare it with what "ssh-keyscan -t ed25519 -p ${port} ${address}" ` +
+    `answers, and write "ssh-ed25519 AAAA…" as its hostKey in wizards/fleet.yaml`
+  );
+}

@@ -1,0 +1,136 @@
+/** WizardHouse: one agent on one host, from its configuration to its deadman switch. */
+import * as pulumi from "@pulumi/pulumi";
+
+import type { House, RenderedHouse } from "../fleet/model.ts";
+import { Release, User, type Connection } from "../provider/sdk.ts";
+import { CronManager } from "./cron-manager.ts";
+import { DeadmanSwitch } from "./deadman-switch.ts";
+import { GoldenState } from "./golden-state.ts";
+import { HermesGateway } from "./hermes-gateway.ts";
+import { mergeParts } from "./part.ts";
+import { RequestLog } from "./request-log.ts";
+
+export interface WizardHouseArgs {
+  /** The host as this stack reaches it. Example: `{name: "forge", transport: "local", root: ".houses/forge"}`. */
+  host: Connection;
+  /** The house as `wizards/` describes it. Example: `loadFleet(folder).houses[0]`. */
+  house: House;
+  /** Its overlays merged for the stack's environment. Example: `renderHouse(fleet, house, "prod")`. */
+  rendered: RenderedHouse;
+  /** The harness's virtualenv on the host. Example: `/opt/hermes/venv`. */
+  venv: string;
+  /** Value of every name in `rendered.keys`. Example: `{KIMI_API_KEY: config.requireSecret("kimi")}`. */
+  keys: Record<string, pulumi.Input<string>>;
+  /** Salt of release ids and secret digests, one per stack. Example: `wizard-houses/prod`. */
+  salt: string;
+}
+
+/** What an operator wants to know of a house; the component's outputs. */
+export interface HouseSummary {
+  /** Name of the host. */
+  host: string;
+  /** Id of the release the house is on once the update has succeeded. */
+  release: pulumi.Output<string>;
+  /** Golden provider chain, e.g. `["kimi-coding/kimi-k2.5", "custom/qwen3-8b"]`. */
+  chain: string[];
+  /** URL that answers 200 on the host while the gateway is well. */
+  health: string;
+  /** Ports by use. */
+  ports: { health: number };
+  /** Names of the secrets in `.env`, sorted. */
+  keys: string[];
+}
+
+/**
+ * Makes the agent's account and its one release, composed of five parts. A house that must wait for another gets it
+ * in `opts.dependsOn`.
+ *
+ *     new WizardHouse("bezalel", { host, house, rendered, venv: fleet.harness.venv, keys, salt });
+ */
+export class WizardHouse extends pulumi.ComponentResource {
+  readonly summary: HouseSummary;
+
+  constructor(name: string, args: WizardHouseArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("fleet:index:WizardHouse", name, {}, opts);
+    const { house, host, rendered, venv } = args;
+    const { path, user } = house;
+    const child = { parent: this };
+    const { "jobs.json": jobs, ...files } = rendered.files;
+    refuseKeyMismatch(house.name, rendered.keys, Object.keys(args.keys));
+
+    const golden = new GoldenState(
+      `${name}-golden-state`,
+      { user, files, links: rendered.links, env: rendered.env, keys: args.keys },
+      child,
+    );
+    const gateway = new HermesGateway(
+      `${name}-gateway`,
+      {
+        house: house.name,
+        path,
+        user,
+        venv,
+        port: house.ports.health,
+        drainTimeout: drainTimeout(rendered.config),
+      },
+      child,
+    );
+    const deadman = new DeadmanSwitch(
+      `${name}-deadman`,
+      { house: house.name, path, user, unit: gateway.unit, health: gateway.health, settings: house.deadman },
+      child,
+    );
+    const requestLog = new RequestLog(
+      `${name}-request-log`,
+      { house: house.name, path, user, venv, settings: house.requestLog },
+      child,
+    );
+    const cron = new CronManager(
+      `${name}-cron`,
+      { house: house.name, entries: house.cron, ...(jobs === undefined ? {} : { jobs }) },
+      child,
+    );
+
+    // The account comes first: the release's files and folders belong to it.
+    const account = new User(`${name}-user`, { host, user, home: `${path}/home` }, child);
+    const release = new Release(
+      `${name}-release`,
+      {
+        host,
+        house: path,
+        group: user,
+        salt: args.salt,
+        ...mergeParts([golden.part, gateway.part, deadman.part, requestLog.part, cron.part]),
+        health: { http: gateway.health, heartbeat: "home/state/gateway.heartbeat" },
+      },
+      { ...child, dependsOn: [account] },
+    );
+
+    this.summary = {
+      host: host.name,
+      release: release.release,
+      chain: house.providers.map((entry) => `${entry.provider}/${entry.model}`),
+      health: gateway.health,
+      ports: { ...house.ports },
+      keys: [...rendered.keys].sort(),
+    };
+    this.registerOutputs(this.summary);
+  }
+}
+
+/** `agent.restart_drain_timeout` of the effective configuration, seconds; 0, the harness's own default, where unset. */
+function drainTimeout(config: Record<string, unknown>): number {
+  const agent = config["agent"];
+  if (typeof agent !== "object" || agent === null || !("restart_drain_timeout" in agent)) return 0;
+  return Number(agent.restart_drain_timeout);
+}
+
+function refuseKeyMismatch(house: string, wanted: string[], given: string[]): void {
+  const missing = wanted.filter((key) => !given.includes(key));
+  const extra = given.filter((key) => !wanted.includes(key));
+  if (missing.length === 0 && extra.length === 0) return;
+  throw new Error(
+    `House ${JSON.stringify(house)} wants a value for each of its keys and no other; ` +
+      `missing: ${missing.join(", ") || "none"}; not wanted: ${extra.join(", ") || "none"}.`,
+  );
+}

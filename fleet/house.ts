@@ -1,0 +1,193 @@
+/** One house: from what house.yaml says to the model, and the checks that need more than its own file's shape. */
+import { createHash } from "node:crypto";
+
+import { bannedKey, bannedMessage, bannedModel, bannedProvider, bannedUrl } from "./banned.ts";
+import { cronProblems } from "./cron.ts";
+import type { HarnessFacts } from "./harness/facts.ts";
+import type { AgentJob, BannedFamily, House, ProviderEntry } from "./model.ts";
+import { type Path, type Problem, valueProblem } from "./problem.ts";
+import type { FleetData, HouseData } from "./schema.ts";
+import { type DataFile, placeOf } from "./yaml.ts";
+
+/** Providers beside the harness's registry: its aggregator, and any OpenAI-compatible endpoint. */
+const SPECIAL_KEYS: Record<string, string[]> = { openrouter: ["OPENROUTER_API_KEY"], custom: [] };
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
+
+/** Fills in defaults: path, account, keys of providers, ids of jobs. */
+export function houseFromData(name: string, data: HouseData, fleet: FleetData, facts: HarnessFacts): House {
+  const user = data.user ?? `wizard-${name}`;
+  const providers = data.providers.map((entry): ProviderEntry => {
+    const keyEnv = entry.keyEnv ?? keysOf(entry.provider, facts)?.[0];
+    return {
+      provider: entry.provider,
+      model: entry.model,
+      ...(entry.baseUrl === undefined ? {} : { baseUrl: entry.baseUrl }),
+      ...(keyEnv === undefined ? {} : { keyEnv }),
+    };
+  });
+  return {
+    name,
+    host: data.host,
+    role: data.role,
+    path: data.path ?? `/srv/wizards/${name}`,
+    user,
+    ports: data.ports,
+    providers,
+    toolsets: data.toolsets,
+    skin: data.skin,
+    keys: data.keys,
+    cron: data.cron.map((entry) => ({ ...entry, user: entry.user ?? user })),
+    jobs: data.jobs.map((job) => agentJob(name, job, providers)),
+    deadman: settings(fleet.defaults.deadman, data.deadman),
+    requestLog: settings(fleet.defaults.requestLog, data.requestLog),
+  };
+}
+
+/** Everything wrong with one house as such. */
+export function houseProblems(house: House, source: DataFile, fleet: FleetData, facts: HarnessFacts): Problem[] {
+  const problems: Problem[] = [];
+  const report: Report = (path, message, value, allowed) => {
+    problems.push(valueProblem(placeOf(source, path), message, value, allowed));
+  };
+  if (!Object.hasOwn(fleet.hosts, house.host)) {
+    report(["host"], "is no host of the fleet", house.host, Object.keys(fleet.hosts).join(", "));
+  }
+  chainProblems(house, facts, report);
+  house.toolsets.forEach((toolset, index) => {
+    if (facts.toolsets.includes(toolset)) return;
+    report(["toolsets", index], "is no toolset of the harness", toolset, facts.toolsets.join(", "));
+  });
+  house.cron.forEach((entry, index) => {
+    for (const { path, message, got, allowed } of cronProblems(entry)) {
+      report(["cron", index, ...path], message, got, allowed);
+    }
+  });
+  house.jobs.forEach((job, index) => {
+    if (house.providers.some((entry) => entry.provider === job.provider)) return;
+    const chain = house.providers.map(({ provider }) => provider).join(", ");
+    report(["jobs", index, "provider"], "is not in the house's chain", job.provider, chain);
+  });
+  for (const list of ["cron", "jobs"] as const) {
+    const names = house[list].map((entry) => entry.name);
+    names.forEach((name, index) => {
+      if (names.indexOf(name) < index) report([list, index, "name"], "is used twice", name, "every name once");
+    });
+  }
+  bannedProblems(house, fleet.banned, report);
+  return problems;
+}
+
+type Report = (path: Path, message: string, value: unknown, allowed: string) => void;
+
+function chainProblems(house: House, facts: HarnessFacts, report: Report): void {
+  house.providers.forEach((entry, index) => {
+    const path: Path = ["providers", index];
+    const keys = keysOf(entry.provider, facts);
+    if (keys === undefined) {
+      const allowed = [...Object.keys(SPECIAL_KEYS), ...Object.keys(facts.providers)].sort().join(", ");
+      report([...path, "provider"], "is no provider of the harness", entry.provider, allowed);
+    } else if (entry.keyEnv !== undefined && keys.length > 0 && !keys.includes(entry.keyEnv)) {
+      report([...path, "keyEnv"], `is not read for ${entry.provider}`, entry.keyEnv, keys.join(", "));
+    }
+    if (entry.provider === "custom" && entry.baseUrl === undefined) {
+      report([...path, "baseUrl"], "is missing", undefined, "the URL of the endpoint, e.g. http://127.0.0.1:8080/v1");
+    }
+    if (entry.provider !== "custom" && entry.baseUrl !== undefined) {
+      report([...path, "baseUrl"], "is only for provider custom", entry.baseUrl, "nothing: the harness knows the URL");
+    }
+    const earlier = house.providers.slice(0, index);
+    if (earlier.some((other) => sameEntry(other, entry))) {
+      report(path, "stands in the chain twice", `${entry.provider} ${entry.model}`, "every link once");
+    }
+  });
+  const last = house.providers.length - 1;
+  const local = house.providers[last];
+  if (local !== undefined && !isLocal(local)) {
+    const allowed = "provider custom with a baseUrl on this machine, so that the house answers when the network is gone";
+    report(["providers", last], "ends the chain without a local model", local.provider, allowed);
+  }
+}
+
+function bannedProblems(house: House, banned: readonly BannedFamily[], report: Report): void {
+  const judge = (path: Path, family: BannedFamily | undefined, value: string): void => {
+    if (family === undefined) return;
+    report(path, bannedMessage(family), value, "another family");
+  };
+  house.providers.forEach((entry, index) => {
+    const at = (key: string): Path => ["providers", index, key];
+    judge(at("provider"), bannedProvider(banned, entry.provider), entry.provider);
+    judge(at("model"), bannedModel(banned, entry.model), entry.model);
+    if (entry.baseUrl !== undefined) judge(at("baseUrl"), bannedUrl(banned, entry.baseUrl), entry.baseUrl);
+    if (entry.keyEnv !== undefined) judge(at("keyEnv"), bannedKey(banned, entry.keyEnv), entry.keyEnv);
+  });
+  house.jobs.forEach((job, index) => {
+    judge(["jobs", index, "provider"], bannedProvider(banned, job.provider), job.provider);
+    judge(["jobs", index, "model"], bannedModel(banned, job.model), job.model);
+  });
+  house.keys.forEach((key, index) => judge(["keys", index], bannedKey(banned, key), key));
+}
+
+/** Two houses of one host must not share a port, a folder (or one inside the other), or an account. */
+export function sharedPlaceProblems(houses: readonly { house: House; source: DataFile }[]): Problem[] {
+  const problems: Problem[] = [];
+  houses.forEach(({ house, source }, index) => {
+    for (const { house: other, source: otherSource } of houses.slice(0, index)) {
+      if (other.host !== house.host) continue;
+      const report = (path: Path, value: unknown): void => {
+        const place = placeOf(otherSource, path);
+        const where = place.line === undefined ? place.file : `${place.file}:${place.line}`;
+        const message = `is taken on host ${house.host} by ${other.name} (${where})`;
+        problems.push(valueProblem(placeOf(source, path), message, value, "one of its own per house of a host"));
+      };
+      if (other.ports.health === house.ports.health) report(["ports", "health"], house.ports.health);
+      if (overlaps(other.path, house.path)) report(["path"], house.path);
+      if (other.user === house.user) report(["user"], house.user);
+    }
+  });
+  return problems;
+}
+
+function overlaps(a: string, b: string): boolean {
+  return `${a}/`.startsWith(`${b}/`) || `${b}/`.startsWith(`${a}/`);
+}
+
+function agentJob(house: string, job: HouseData["jobs"][number], providers: readonly ProviderEntry[]): AgentJob {
+  const link = providers.find((entry) => entry.provider === job.provider) ?? providers[0];
+  return {
+    id: createHash("sha256").update(`${house}\0${job.name}`).digest("hex").slice(0, 12),
+    name: job.name,
+    prompt: job.prompt,
+    schedule:
+      "every" in job.schedule
+        ? { kind: "interval", minutes: job.schedule.every, display: `every ${job.schedule.every}m` }
+        : { kind: "cron", expr: job.schedule.cron, display: job.schedule.cron },
+    provider: job.provider ?? link?.provider ?? "",
+    model: job.model ?? link?.model ?? "",
+    skills: job.skills,
+    deliver: job.deliver,
+  };
+}
+
+/** Variables the harness reads a provider's key from; `undefined` for a provider it does not have. */
+function keysOf(provider: string, facts: HarnessFacts): string[] | undefined {
+  if (Object.hasOwn(SPECIAL_KEYS, provider)) return SPECIAL_KEYS[provider];
+  return Object.hasOwn(facts.providers, provider) ? facts.providers[provider]?.keys : undefined;
+}
+
+function sameEntry(a: ProviderEntry, b: ProviderEntry): boolean {
+  return a.provider === b.provider && a.model === b.model && a.baseUrl === b.baseUrl;
+}
+
+export function isLocal(entry: ProviderEntry): boolean {
+  return entry.provider === "custom" && entry.baseUrl !== undefined && LOOPBACK.test(new URL(entry.baseUrl).hostname);
+}
+
+/** Defaults overridden by what a house says; a key it leaves out is the default's. */
+function settings<T extends object>(defaults: T, own: { [K in keyof T]?: T[K] | undefined }): RequiredOf<T> {
+  const said = Object.entries(own).filter(([, value]) => value !== undefined);
+  const all = Object.entries({ ...defaults, ...Object.fromEntries(said) }).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(all) as RequiredOf<T>;
+}
+
+/** Under exactOptionalPropertyTypes: the same keys, none of them explicitly undefined. */
+type RequiredOf<T> = { [K in keyof T]: Exclude<T[K], undefined> };

@@ -1,0 +1,232 @@
+/**
+ * Loading `wizards/`: read everything, check everything, and return a fleet or every mistake at once.
+ *
+ * Layout: `fleet.yaml`; `base/` with config.yaml, one overlay per environment, SOUL.md, channel_aliases.json, skins/;
+ * and a folder per house with house.yaml, config.yaml, SOUL.md, and where it wants them channel_aliases.json and skins/.
+ */
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+
+import { bannedInConfig, bannedMessage } from "./banned.ts";
+import { harnessFacts, knownHarnessVersions } from "./harness/facts.ts";
+import { hermesProblems } from "./hermes-schema.ts";
+import { houseFromData, houseProblems, sharedPlaceProblems } from "./house.ts";
+import { isMap, type Layer, mergeLayers } from "./merge.ts";
+import { type BannedFamily, ENVIRONMENTS, type Environment, type House, type HouseSources, type LoadedFleet } from "./model.ts";
+import { FleetError, type Problem, valueProblem } from "./problem.ts";
+import { checkSchema, type FleetData, fleetSchema, type HouseData, houseSchema } from "./schema.ts";
+import { type DataFile, dataFolder, type DataFolder, placeOf, type Read, readText, readYaml } from "./yaml.ts";
+
+/** Loads and checks a fleet. Throws a {@link FleetError} that lists every problem; reads nothing outside the folder. */
+export function loadFleet(directory: string): LoadedFleet {
+  const problems: Problem[] = [];
+  const folder = keep(dataFolder(directory), problems);
+  if (folder === undefined) throw new FleetError(problems);
+
+  const fleetFile = keep(readYaml(folder, "fleet.yaml"), problems);
+  const fleet = fleetFile && keep(checkSchema(fleetSchema, fleetFile), problems);
+  if (fleetFile && fleet) problems.push(...fleetProblems(folder, fleetFile, fleet));
+
+  const base = readBase(folder, problems);
+  const read = houseNames(folder, fleet).map((name) => readHouse(folder, name, problems));
+  if (fleet === undefined || !knownHarnessVersions().includes(fleet.harness.version)) throw new FleetError(problems);
+
+  const facts = harnessFacts(fleet.harness.version);
+  const houses: { house: House; source: DataFile }[] = [];
+  const sources: Record<string, HouseSources> = {};
+  for (const { name, source, data, files } of read) {
+    if (source === undefined || data === undefined) continue;
+    const house = houseFromData(name, data, fleet, facts);
+    houses.push({ house, source });
+    problems.push(...houseProblems(house, source, fleet, facts));
+    // What is derived from a wrong chain would only repeat its problems.
+    if (house.providers.length === 0) continue;
+    const config = mergeConfigs(base.layers, files.config, (merged) => [
+      ...hermesProblems(merged, house, facts),
+      ...bannedInConfig(fleet.banned, merged.value).map(({ path, value, family }) =>
+        valueProblem({ ...merged.origin(path), path }, bannedMessage(family), value, "another family"),
+      ),
+    ]);
+    problems.push(...config.problems);
+    sources[name] = {
+      config: config.value,
+      soul: [base.soul, files.soul].map((text) => (text ?? "").trim()).join("\n\n") + "\n",
+      skin: readSkin(folder, house.skin, name, placeOf(source, ["skin"]), problems),
+      channelAliases: readAliases(folder, name, facts.platforms, problems),
+    };
+  }
+  problems.push(...sharedPlaceProblems(houses));
+  if (problems.length > 0) throw new FleetError(problems);
+  return {
+    banned: fleet.banned,
+    hosts: Object.fromEntries(Object.entries(fleet.hosts).map(([name, host]) => [name, present({ name, ...host })])),
+    rollout: fleet.rollout,
+    houses: houses.map(({ house }) => house),
+    harness: fleet.harness,
+    sources,
+  };
+}
+
+interface Base {
+  layers: Record<Environment, Layer[]>;
+  soul: string | undefined;
+}
+
+function readBase(folder: DataFolder, problems: Problem[]): Base {
+  const base = readLayer(folder, "base/config.yaml", problems);
+  const layers = Object.fromEntries(
+    ENVIRONMENTS.map((environment) => [
+      environment,
+      [base, readLayer(folder, `base/${environment}.yaml`, problems)].filter((layer) => layer !== undefined),
+    ]),
+  ) as Record<Environment, Layer[]>;
+  return { layers, soul: readProse(folder, "base/SOUL.md", problems) };
+}
+
+interface ReadHouse {
+  name: string;
+  source: DataFile | undefined;
+  data: HouseData | undefined;
+  files: { config: Layer | undefined; soul: string | undefined };
+}
+
+function readHouse(folder: DataFolder, name: string, problems: Problem[]): ReadHouse {
+  const source = keep(readYaml(folder, `${name}/house.yaml`), problems);
+  return {
+    name,
+    source,
+    data: source && keep(checkSchema(houseSchema, source), problems),
+    files: {
+      config: readLayer(folder, `${name}/config.yaml`, problems),
+      soul: readProse(folder, `${name}/SOUL.md`, problems),
+    },
+  };
+}
+
+/** A YAML file whose top is a map; an empty file is an empty map. */
+function readLayer(folder: DataFolder, name: string, problems: Problem[]): Layer | undefined {
+  const source = keep(readYaml(folder, name), problems);
+  if (source === undefined) return undefined;
+  if (source.value === null) return { ...source, value: {} };
+  if (isMap(source.value)) return { ...source, value: source.value };
+  problems.push(valueProblem(placeOf(source, []), "has the wrong type", source.value, "a map"));
+  return undefined;
+}
+
+function readProse(folder: DataFolder, name: string, problems: Problem[]): string | undefined {
+  const text = keep(readText(folder, name), problems);
+  if (text?.trim() !== "") return text;
+  problems.push({ file: `${folder.label}/${name}`, path: "", message: "is empty", allowed: "Markdown text" });
+  return undefined;
+}
+
+function mergeConfigs(
+  base: Record<Environment, Layer[]>,
+  own: Layer | undefined,
+  check: (merged: ReturnType<typeof mergeLayers>) => Problem[],
+): { value: HouseSources["config"]; problems: Problem[] } {
+  const problems: Problem[] = [];
+  const entries = ENVIRONMENTS.map((environment) => {
+    const merged = mergeLayers([...base[environment], ...(own === undefined ? [] : [own])]);
+    problems.push(...merged.problems, ...check(merged));
+    return [environment, merged.value];
+  });
+  return { value: Object.fromEntries(entries) as HouseSources["config"], problems };
+}
+
+/** The house's own skin, or the one of that name in `base/`. */
+function readSkin(
+  folder: DataFolder,
+  skin: string,
+  house: string,
+  place: Parameters<typeof valueProblem>[0],
+  problems: Problem[],
+): string {
+  const name = [`${house}/skins/${skin}.yaml`, `base/skins/${skin}.yaml`].find((file) =>
+    existsSync(join(folder.root, file)),
+  );
+  if (name === undefined) {
+    const allowed = `the name of a file in ${folder.label}/${house}/skins/ or ${folder.label}/base/skins/`;
+    problems.push(valueProblem(place, "is no skin", skin, allowed));
+    return "";
+  }
+  const source = keep(readYaml(folder, name), problems);
+  if (source === undefined) return "";
+  const declared = isMap(source.value) ? source.value["name"] : undefined;
+  if (declared !== skin) {
+    problems.push(valueProblem(placeOf(source, ["name"]), "differs from the file's name", declared ?? null, skin));
+  }
+  return keep(readText(folder, name), problems) ?? "";
+}
+
+function readAliases(
+  folder: DataFolder,
+  house: string,
+  platforms: readonly string[],
+  problems: Problem[],
+): Record<string, Record<string, string>> {
+  const names = ["base/channel_aliases.json"];
+  if (existsSync(join(folder.root, `${house}/channel_aliases.json`))) names.push(`${house}/channel_aliases.json`);
+  const layers = names.map((name) => readLayer(folder, name, problems)).filter((layer) => layer !== undefined);
+  for (const layer of layers) {
+    for (const [platform, chats] of Object.entries(layer.value)) {
+      const place = { file: layer.file, line: layer.line([platform]), path: [platform] };
+      if (!platforms.includes(platform)) {
+        problems.push(valueProblem(place, "is no platform of the harness", platform, platforms.join(", ")));
+      } else if (!isMap(chats) || !Object.values(chats).every((name) => typeof name === "string")) {
+        problems.push(valueProblem(place, "has the wrong type", chats, "a map from chat ids to names"));
+      }
+    }
+  }
+  const merged = mergeLayers(layers);
+  problems.push(...merged.problems);
+  return merged.value as Record<string, Record<string, string>>;
+}
+
+/** Houses in rollout order; where fleet.yaml cannot say, the folders, so that their mistakes show as well. */
+function houseNames(folder: DataFolder, fleet: FleetData | undefined): string[] {
+  return fleet === undefined ? houseFolders(folder) : [...new Set(fleet.houses)];
+}
+
+function houseFolders(folder: DataFolder): string[] {
+  return readdirSync(folder.root, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && entry.name !== "base" && !entry.name.startsWith("."))
+    .map((entry) => entry.name)
+    .sort();
+}
+
+function fleetProblems(folder: DataFolder, source: DataFile, fleet: FleetData): Problem[] {
+  const problems: Problem[] = [];
+  const versions = knownHarnessVersions();
+  if (!versions.includes(fleet.harness.version)) {
+    const place = placeOf(source, ["harness", "version"]);
+    problems.push(valueProblem(place, "is no harness version this program knows", fleet.harness.version, versions.join(", ")));
+  }
+  fleet.houses.forEach((name, index) => {
+    if (fleet.houses.indexOf(name) === index) return;
+    problems.push(valueProblem(placeOf(source, ["houses", index]), "is listed twice", name, "every house once"));
+  });
+  for (const name of houseFolders(folder)) {
+    if (fleet.houses.includes(name)) continue;
+    const allowed = "a folder per house, and every house listed: its place there is its place in a rollout";
+    problems.push(valueProblem(placeOf(source, ["houses"]), `does not list the folder ${folder.label}/${name}/`, name, allowed));
+  }
+  fleet.banned.forEach((family: BannedFamily, index) => {
+    if ([family.providers, family.models, family.hosts, family.keys].some((list) => list.length > 0)) return;
+    const allowed = "at least one of providers, models, hosts, keys";
+    problems.push(valueProblem(placeOf(source, ["banned", index]), "matches nothing", family.family, allowed));
+  });
+  return problems;
+}
+
+/** Value of a successful read; the problems of a failed one are collected. */
+function keep<T>(read: Read<T>, problems: Problem[]): T | undefined {
+  if (read.ok) return read.value;
+  problems.push(...read.problems);
+  return undefined;
+}
+
+/** The same object without keys that are undefined. */
+function present<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, inner]) => inner !== undefined)) as never;
+}

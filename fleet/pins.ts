@@ -1,0 +1,99 @@
+/**
+ * Leaves of the harness's configuration that can name a provider, a model or a URL.
+ *
+ * The managed scope merges leaf by leaf: a leaf that the release leaves out belongs to the agent. So every such leaf is
+ * written, with the house's own value or the harness's default. Where the harness takes a map of any names (`providers`,
+ * `channel_overrides` …) an empty map would pin nothing; an empty list replaces whatever the agent wrote there, and the
+ * harness reads it as "none".
+ */
+import type { HarnessFacts } from "./harness/facts.ts";
+import { isMap, type Tree } from "./merge.ts";
+import type { Path } from "./problem.ts";
+
+const STEERING_LEAF = /(^|_)(provider|model|model_id|url|api_mode|api_key|backend|preset)$/;
+
+/** Leaves that the harness reads although DEFAULT_CONFIG does not have them, with values that mean "none". */
+const UNLISTED: Tree = {
+  custom_providers: [],
+  fallback_model: [],
+  model_aliases: [],
+  profile_routes: [],
+  multiplex_profiles: false,
+  providers: [],
+  provider_routing: { only: [], ignore: [], order: [] },
+  smart_model_routing: { enabled: false },
+  model_catalog: { providers: [] },
+  gateway: { profile_routes: [], multiplex_profiles: false, proxy_url: "", relay_url: "" },
+  image_gen: { provider: "", model: "" },
+  video_gen: { provider: "", model: "" },
+  tts: { openai: { base_url: "" }, xai: { base_url: "" }, gemini: { base_url: "" } },
+  stt: { openai: { base_url: "" }, xai: { base_url: "" }, elevenlabs: { base_url: "" } },
+};
+
+/** Keys of a configuration that houses may not set: they are derived from the provider chain or pinned to "none". */
+export const DERIVED: readonly Path[] = [
+  ...["default", "model", "name", "provider", "base_url", "api_base", "api_key", "api", "api_mode", "aliases"].map(
+    (key) => ["model", key],
+  ),
+  ["model", "openai_runtime"],
+  ["providers"],
+  ["custom_providers"],
+  ["fallback_providers"],
+  ["fallback_model"],
+  ["model_aliases"],
+  ["moa"],
+  ["profile_routes"],
+  ["multiplex_profiles"],
+  ["smart_model_routing"],
+  ["toolsets"],
+  ["display", "skin"],
+];
+
+/** Every steering leaf with the value it has in `config`, or else the harness's default. */
+export function steeringPins(config: Tree, facts: HarnessFacts): Tree {
+  const pins: Tree = {};
+  for (const path of steeringLeaves(facts.defaults)) set(pins, path, at(config, path) ?? at(facts.defaults, path));
+  for (const [path, none] of leaves(UNLISTED)) set(pins, path, at(config, path) ?? none);
+  for (const platform of facts.platforms) {
+    for (const parent of [["platforms"], ["gateway", "platforms"], []]) {
+      set(pins, [...parent, platform, "channel_overrides"], []);
+    }
+  }
+  for (const parent of [["platforms"], ["gateway", "platforms"]]) {
+    set(pins, [...parent, "api_server", "extra", "model_routes"], []);
+  }
+  return pins;
+}
+
+/** Paths of all leaves in a default configuration whose name says that they steer. */
+export function steeringLeaves(defaults: Tree): Path[] {
+  return leaves(defaults)
+    .filter(([path, value]) => value !== null && path.length > 1 && STEERING_LEAF.test(String(path.at(-1))))
+    .map(([path]) => path);
+}
+
+function leaves(tree: Tree, path: Path = []): [Path, unknown][] {
+  return Object.entries(tree).flatMap(([key, value]): [Path, unknown][] => {
+    const here = [...path, key];
+    return isMap(value) && Object.keys(value).length > 0 ? leaves(value, here) : [[here, value]];
+  });
+}
+
+/** The value at a path of maps, `undefined` if there is none. */
+export function at(tree: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (value, step) => (isMap(value) && Object.hasOwn(value, step) ? value[step] : undefined),
+    tree,
+  );
+}
+
+function set(tree: Tree, path: Path, value: unknown): void {
+  const last = path.length - 1;
+  let node = tree;
+  path.slice(0, last).forEach((step) => {
+    const next = node[step];
+    if (isMap(next)) node = next;
+    else node = node[step] = {} as Tree;
+  });
+  node[String(path[last])] = value;
+}

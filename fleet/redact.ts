@@ -1,0 +1,53 @@
+/** Which values may be printed. Errors quote what they found, so whatever may be a secret is recognised here. */
+
+const SECRET_PLACE = /(^|[_\-.])(api_?keys?|keys?|token|secret|password|passwd|credentials?|authorization|env)$/i;
+const NAME_OF_A_VARIABLE = /^[A-Z][A-Z0-9]*(_[A-Z0-9]+)*$/;
+const KNOWN_PREFIX =
+  /(?<![A-Za-z0-9])(?:(?:sk|rk|ghp|gho|ghs|github_pat|glpat|xox[abprs]|hf|gsk|dop_v1|pul)[-_][A-Za-z0-9_-]{8,}|(?:AIza|AKIA|ASIA|ya29)[A-Za-z0-9._-]{8,})/;
+const PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY/;
+const RUN = /[A-Za-z0-9+/=_-]{20,}/g;
+
+const LONGEST_SHOWN = 80;
+
+/** Whether the value under this key is a secret whatever it looks like: `api_key`, `GITEA_TOKEN`, `env` … */
+export function isSecretPlace(key: string): boolean {
+  return SECRET_PLACE.test(key.replace(/([a-z])([A-Z])/g, "$1_$2"));
+}
+
+/** Whether text has the shape of a known vendor's key, or is a private key. Fewer false alarms than {@link isSecretLooking}. */
+export function isKnownSecret(text: string): boolean {
+  return PRIVATE_KEY.test(text) || KNOWN_PREFIX.test(text);
+}
+
+/** Whether text looks like a key or token: a known vendor's prefix, or a long run of mixed letters and digits. */
+export function isSecretLooking(text: string): boolean {
+  if (isKnownSecret(text)) return true;
+  return (text.match(RUN) ?? []).some((run) => {
+    // Paths and dashed words are long too; a token has digits and letters mixed within one word of it.
+    const word = run.split(/[/_-]/).reduce((a, b) => (b.length > a.length ? b : a), "");
+    if (word.length < 16) return false;
+    return /[0-9]/.test(word) && /[A-Za-z]/.test(word);
+  });
+}
+
+/** A value for an error message: JSON, cut at 80 characters, or only its size where it may be a secret. */
+export function describe(value: unknown, path: readonly (string | number)[] = []): string {
+  if (value === undefined) return "nothing";
+  const text = JSON.stringify(value) ?? String(value);
+  if (path.some(secretStep) || containsSecret(value)) {
+    return `(hidden, it may be a secret: ${text.length} characters)`;
+  }
+  return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}… (${text.length} characters)` : text;
+}
+
+// `keyEnv` and `keys` hold names of variables, which are no secrets; what does not look like a name is judged as a value.
+function secretStep(step: string | number): boolean {
+  return typeof step === "string" && (isSecretPlace(step) || isSecretLooking(step));
+}
+
+function containsSecret(value: unknown): boolean {
+  if (typeof value === "string") return isSecretLooking(value) && !NAME_OF_A_VARIABLE.test(value);
+  if (Array.isArray(value)) return value.some(containsSecret);
+  if (typeof value !== "object" || value === null) return false;
+  return Object.entries(value).some(([key, inner]) => isSecretPlace(key) || isSecretLooking(key) || containsSecret(inner));
+}

@@ -1,0 +1,264 @@
+/**
+ * What is on a host: a request for facts, the read-only shell script that answers it, and the parser of its answer.
+ *
+ * The script starts three processes however many paths it is asked about (stat, readlink, sha256sum), plus one per entry of a
+ * listed folder. It needs a POSIX shell and coreutils, and changes nothing.
+ */
+import { shellQuote } from "../../fleet/shell.ts";
+import { CannotLook } from "../errors.ts";
+
+/** Absent and unreadable are different results: only a proven absence may be treated as "gone". */
+export type Fact =
+  | { kind: "absent" }
+  | { kind: "unreadable"; reason: string }
+  | { kind: "file"; mode: string; owner: string; group: string; size: number; sha256: string }
+  | { kind: "link"; target: string }
+  | { kind: "directory"; mode: string; owner: string; group: string }
+  | { kind: "other"; what: string };
+
+export interface Account {
+  uid: number;
+  gid: number;
+  comment: string;
+  home: string;
+  shell: string;
+}
+
+export interface FactRequest {
+  /** Absolute paths on the host. */
+  paths: string[];
+  /** Folders whose entries are wanted; an absent folder has none. */
+  folders: string[];
+  /** Account names to look up. */
+  accounts: string[];
+}
+
+export interface FolderEntry {
+  name: string;
+  /** Seconds since the epoch. */
+  modified: number;
+}
+
+export interface Facts {
+  paths: Map<string, Fact>;
+  folders: Map<string, FolderEntry[]>;
+  /** `undefined` in the map means: proven not there. */
+  accounts: Map<string, Account | undefined>;
+}
+
+export const noFacts: FactRequest = { paths: [], folders: [], accounts: [] };
+
+/** One request that asks for everything several requests ask for. */
+export function mergeRequests(requests: FactRequest[]): FactRequest {
+  return {
+    paths: [...new Set(requests.flatMap((r) => r.paths))],
+    folders: [...new Set(requests.flatMap((r) => r.folders))],
+    accounts: [...new Set(requests.flatMap((r) => r.accounts))],
+  };
+}
+
+/** Where the host's root is on the machine that runs the script, and whether owners can be seen there. */
+export interface Vantage {
+  /** Folder that stands for the host's `/`; empty on a real host. */
+  prefix: string;
+  /** False where owners cannot be set either (a folder of this machine): what is wanted is then taken as given. */
+  owners: boolean;
+}
+
+/** Stands in {@link Fact} for an owner that this vantage cannot see. */
+export const UNSEEN_OWNER = "";
+
+// Classifies "$1".."$n" with built-ins only: a process per path would cost more than everything else together.
+// `${12}` is positional parameter 12, so the lists hold references and never the paths themselves.
+const CLASSIFY = `
+there= links= files= i=0
+for p do
+  i=$((i + 1))
+  if [ -L "$p" ]; then
+    there="$there \\"\\\${$i}\\"" links="$links \\"\\\${$i}\\""
+  elif [ -e "$p" ]; then
+    there="$there \\"\\\${$i}\\""
+    if [ -f "$p" ]; then files="$files \\"\\\${$i}\\""; fi
+  else
+    a=\${p%/*}
+    while [ -n "$a" ] && [ ! -e "$a" ] && [ ! -L "$a" ]; do a=\${a%/*}; done
+    if [ -z "$a" ]; then a=/; fi
+    if [ ! -d "$a" ]; then printf 'unreadable %s is not a folder\\0%s\\0' "$a" "$p"
+    elif [ ! -x "$a" ]; then printf 'unreadable no permission to enter %s\\0%s\\0' "$a" "$p"
+    else printf 'absent\\0%s\\0' "$p"
+    fi
+  fi
+done
+printf 'stat\\0'
+if [ -n "$there" ]; then eval "stat --printf '%f %U %G %s\\\\0%n\\\\0' -- $there" 2>/dev/null || :; fi
+printf 'links\\0'
+if [ -n "$links" ]; then
+  eval "printf '%s\\\\0' $links"
+  printf 'targets\\0'
+  eval "readlink -z -- $links" || :
+fi
+printf 'digests\\0'
+if [ -n "$files" ]; then eval "sha256sum -z -- $files" 2>/dev/null || :; fi
+`;
+
+/** The script that answers a request; its standard output is what {@link parseFacts} reads. */
+export function factScript(request: FactRequest, vantage: Vantage): string {
+  const real = (path: string): string => shellQuote(vantage.prefix + path);
+  const lines = ["LC_ALL=C; export LC_ALL", `set -- ${request.paths.map(real).join(" ")}`, CLASSIFY];
+  for (const folder of request.folders) {
+    lines.push(
+      `printf 'folder\\0%s\\0' ${real(folder)}; if [ -d ${real(folder)} ]; then cd ${real(folder)} && ` +
+        `for e in * .[!.]*; do if [ -e "$e" ] || [ -L "$e" ]; then stat --printf '%Y %n\\0' -- "$e"; fi; done; cd /; fi`,
+    );
+  }
+  for (const account of request.accounts) {
+    const name = shellQuote(account);
+    lines.push(
+      `printf 'account\\0%s\\0' ${name}`,
+      vantage.prefix === ""
+        ? `getent passwd ${name} | tr '\\n' '\\0'`
+        : `if [ -f ${real("/etc/passwd")} ]; then while IFS= read -r l || [ -n "$l" ]; do case $l in ${name}:*) printf '%s\\0' "$l"; break;; esac; done <${real("/etc/passwd")}; fi`,
+    );
+  }
+  lines.push("printf 'end\\0'");
+  return lines.join("\n");
+}
+
+const KINDS: Record<number, string> = {
+  0o01: "a named pipe",
+  0o02: "a character device",
+  0o06: "a block device",
+  0o14: "a socket",
+};
+
+interface Stat {
+  type: number;
+  mode: string;
+  owner: string;
+  group: string;
+  size: number;
+}
+
+function parseStat(text: string, vantage: Vantage): Stat {
+  const match = /^([0-9a-f]{1,8}) (\S+) (\S+) (\d+)$/.exec(text);
+  if (!match) throw new CannotLook(`the host's answer is not understood (stat ${printable(text)})`);
+  const bits = parseInt(match[1]!, 16);
+  return {
+    type: bits >> 12,
+    mode: (bits & 0o7777).toString(8).padStart(4, "0"),
+    owner: vantage.owners ? match[2]! : UNSEEN_OWNER,
+    group: vantage.owners ? match[3]! : UNSEEN_OWNER,
+    size: Number(match[4]),
+  };
+}
+
+/** Text of a host made safe for a terminal or a log: control characters escaped, length bounded. */
+export function printable(text: string, limit = 200): string {
+  // eslint-disable-next-line no-control-regex
+  const escaped = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, (c) => {
+    return `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  });
+  return escaped.length > limit ? `${escaped.slice(0, limit)}…` : escaped;
+}
+
+function parseAccount(line: string): Account {
+  const fields = line.split(":");
+  const [, , uid, gid, comment, home, shell] = fields;
+  if (fields.length !== 7 || !/^\d+$/.test(uid!) || !/^\d+$/.test(gid!)) {
+    throw new CannotLook(`the host's passwd entry is not understood: ${printable(line)}`);
+  }
+  return { uid: Number(uid), gid: Number(gid), comment: comment!, home: home!, shell: shell! };
+}
+
+/** The marks behind the digests; a digest's record starts with 64 hex digits and so is never taken for one. */
+const isSection = (field: string): boolean => field === "folder" || field === "account" || field === "end";
+
+/**
+ * Reads the answer to {@link factScript}. What a host says is hostile input: anything unexpected is an error.
+ *
+ * @throws CannotLook when the answer is cut off or malformed
+ */
+export function parseFacts(request: FactRequest, vantage: Vantage, answer: Buffer): Facts {
+  const fields = answer.toString("utf8").split("\0");
+  if (fields.pop() !== "" || fields.at(-1) !== "end") throw new CannotLook("the host's answer was cut off");
+  let at = 0;
+  const next = (): string => {
+    const field = fields[at++];
+    if (field === undefined) throw new CannotLook("the host's answer was cut off");
+    return field;
+  };
+  const asked = new Set(request.paths);
+  const hostPath = (real: string): string => {
+    const path = real.startsWith(vantage.prefix) ? real.slice(vantage.prefix.length) : real;
+    if (!asked.has(path)) throw new CannotLook(`the host's answer names ${printable(real)}, which was not asked for`);
+    return path;
+  };
+
+  const paths = new Map<string, Fact>();
+  for (let field = next(); field !== "stat"; field = next()) {
+    const path = hostPath(next());
+    paths.set(
+      path,
+      field === "absent" ? { kind: "absent" } : { kind: "unreadable", reason: printable(field.slice("unreadable ".length)) },
+    );
+  }
+  const stats = new Map<string, Stat>();
+  for (let field = next(); field !== "links"; field = next()) stats.set(hostPath(next()), parseStat(field, vantage));
+  const links: string[] = [];
+  let field = next();
+  for (; field !== "targets" && field !== "digests"; field = next()) links.push(hostPath(field));
+  if (field === "targets") {
+    const targets: string[] = [];
+    for (field = next(); targets.length < links.length; field = next()) targets.push(field);
+    links.forEach((path, index) => paths.set(path, { kind: "link", target: targets[index]! }));
+  }
+  const digests = new Map<string, string>();
+  for (field = next(); !isSection(field); field = next()) {
+    const match = /^([0-9a-f]{64}) [ *]([^]*)$/.exec(field);
+    if (!match) throw new CannotLook(`the host's answer is not understood (digest ${printable(field)})`);
+    digests.set(hostPath(match[2]!), match[1]!);
+  }
+  const folders = new Map<string, FolderEntry[]>();
+  const accounts = new Map<string, Account | undefined>();
+  while (field === "folder") {
+    const entries: FolderEntry[] = [];
+    folders.set(next().slice(vantage.prefix.length), entries);
+    for (field = next(); /^\d+ /.test(field); field = next()) {
+      const space = field.indexOf(" ");
+      entries.push({ name: field.slice(space + 1), modified: Number(field.slice(0, space)) });
+    }
+  }
+  while (field === "account") {
+    const name = next();
+    field = next();
+    const found = field.startsWith(`${name}:`);
+    accounts.set(name, found ? parseAccount(field) : undefined);
+    if (found) field = next();
+  }
+  if (field !== "end" || at !== fields.length) {
+    throw new CannotLook(`the host's answer is not understood near ${printable(field)}`);
+  }
+
+  for (const path of request.paths) {
+    if (paths.has(path)) continue;
+    paths.set(path, fromStat(stats.get(path), digests.get(path)));
+  }
+  return { paths, folders, accounts };
+}
+
+function fromStat(stat: Stat | undefined, sha256: string | undefined): Fact {
+  // It was there when the shell looked and is gone for stat: somebody is changing things under our eyes.
+  if (!stat) return { kind: "unreadable", reason: "it changed while it was being looked at" };
+  const { mode, owner, group } = stat;
+  if (stat.type === 0o04) return { kind: "directory", mode, owner, group };
+  if (stat.type !== 0o10) return { kind: "other", what: KINDS[stat.type] ?? "of an unknown kind" };
+  if (sha256 === undefined) return { kind: "unreadable", reason: "no permission to read it" };
+  return { kind: "file", mode, owner, group, size: stat.size, sha256 };
+}
+
+/** The fact about a path that was asked for. */
+export function factOf(facts: Facts, path: string): Fact {
+  const fact = facts.paths.get(path);
+  if (!fact) throw new Error(`no fact was asked for about ${path}`);
+  return fact;
+}

@@ -1,0 +1,106 @@
+/**
+ * One host during one run of the provider: observations that arrive together share one round trip, changes go one
+ * after another. Nothing is dialled before the first of either.
+ */
+import { CannotLook, Cancelled, ChangeFailed } from "../errors.ts";
+import {
+  factScript,
+  mergeRequests,
+  parseFacts,
+  printable,
+  type FactRequest,
+  type Facts,
+} from "./facts.ts";
+import { DONE, GO, planScript, READY, type Plan } from "./steps.ts";
+import type { Transport } from "./transport.ts";
+
+/** Milliseconds to wait for other resources of the host to ask as well. The engine sends a host's reads within one or two. */
+const GATHER = 5;
+const OBSERVE_DEADLINE = 60;
+const CHANGE_DEADLINE = 300;
+
+export interface Session {
+  /** @throws CannotLook */
+  observe(request: FactRequest): Promise<Facts>;
+  /** @throws ChangeFailed, CannotLook, Cancelled */
+  change(plan: Plan): Promise<void>;
+}
+
+export interface SessionOptions {
+  /** The host's name in messages. */
+  name: string;
+  transport: Transport;
+  /** Aborted when the engine ends or asks the provider to stop. */
+  signal: AbortSignal;
+  /** Tells the operator something that is not an error. */
+  inform: (message: string) => void;
+}
+
+export function openSession({ name, transport, signal, inform }: SessionOptions): Session {
+  let gathered: { requests: FactRequest[]; answer: Promise<Facts> } | undefined;
+  let changes: Promise<unknown> = Promise.resolve();
+  let noticed = false;
+
+  async function ask(requests: FactRequest[]): Promise<Facts> {
+    const request = mergeRequests(requests);
+    const { vantage } = transport;
+    const answer = await transport.run({
+      script: factScript(request, vantage),
+      deadline: OBSERVE_DEADLINE,
+      signal,
+    });
+    if (signal.aborted) throw new Cancelled(`stopped while looking at ${name}`);
+    if (answer.code !== 0) {
+      throw new CannotLook(`the script ended with code ${answer.code}: ${printable(answer.stderr.trim(), 500)}`);
+    }
+    return parseFacts(request, vantage, answer.stdout);
+  }
+
+  async function carryOut(plan: Plan): Promise<void> {
+    if (!noticed && transport.notice !== undefined) {
+      noticed = true;
+      inform(transport.notice);
+    }
+    const script = planScript(plan, transport.vantage);
+    let switched = false;
+    const answer = await transport.run({
+      script: script.text,
+      payload: script.payload,
+      deadline: CHANGE_DEADLINE,
+      signal,
+      ...(script.commits && {
+        onLine: (line: string) => {
+          if (line !== READY || signal.aborted) return undefined;
+          switched = true;
+          return `${GO}\n`;
+        },
+      }),
+    });
+    const complete = answer.stdout.toString("utf8").endsWith(`${DONE}\n`);
+    if (answer.code === 0 && complete) return;
+    if (signal.aborted && !switched) throw new Cancelled(`stopped before anything was switched on ${name}`);
+    const words = printable(answer.stderr.trim(), 1000) || `it ended with code ${answer.code} and said nothing`;
+    throw new ChangeFailed(`host ${name}: ${words}`, switched);
+  }
+
+  return {
+    observe(request) {
+      if (gathered) {
+        gathered.requests.push(request);
+        return gathered.answer;
+      }
+      const requests = [request];
+      const answer = new Promise<void>((resolve) => setTimeout(resolve, GATHER)).then(() => {
+        gathered = undefined;
+        return ask(requests);
+      });
+      gathered = { requests, answer };
+      return answer;
+    },
+    change(plan) {
+      const result = changes.then(() => carryOut(plan));
+      changes = result.catch(() => undefined);
+      return result;
+    },
+  };
+}

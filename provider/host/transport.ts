@@ -1,0 +1,34 @@
+/** How a script reaches a host. `local` and, for real hosts, `ssh` stand behind this one interface. */
+import type { Vantage } from "./facts.ts";
+
+export interface Answer {
+  /** Exit code of the script; null if it was killed. */
+  code: number | null;
+  stdout: Buffer;
+  /** Its last 4 KiB. */
+  stderr: string;
+}
+
+export interface RunOptions {
+  script: string;
+  /** Follows the script on its standard input. */
+  payload?: Buffer;
+  /** Seconds until the script is ended. */
+  deadline: number;
+  /** Called with each line of output as it comes; what it returns is written to the script's standard input. */
+  onLine?: (line: string) => string | undefined;
+  /** Ends the script's input and, if it does not stop by itself, the script. */
+  signal: AbortSignal;
+}
+
+export interface Transport {
+  vantage: Vantage;
+  /** Said once per process before the first change, when there is something an operator should know. */
+  notice?: string;
+  /**
+   * Runs a POSIX shell script on the host.
+   *
+   * @throws CannotLook when the host cannot be reached or answers beyond all bounds
+   */
+  run(options: RunOptions): Promise<Answer>;
+}

@@ -1,0 +1,130 @@
+/**
+ * What the provider does with a resource: the life cycle, free of protocol. One flow serves create and update: look,
+ * plan, carry out. Everything particular is in the resources, everything about gRPC in `protocol.ts`.
+ */
+import { changes, type PropertyChange } from "./diff.ts";
+import { Cancelled, CannotLook, ChangeFailed, InitFailed } from "./errors.ts";
+import type { Session } from "./host/session.ts";
+import type { Observed, Resource, State } from "./resource.ts";
+import { checkObject, type Failure } from "./schema/spec.ts";
+import { types } from "./schema/types.ts";
+import { UNKNOWN, type Value, type Values } from "./values.ts";
+
+export type OpenHost = (connection: Values) => Session;
+
+export function check(resource: Resource, news: Values): { inputs: Values; failures: Failure[] } {
+  const { spec } = resource;
+  const { values, failures } = checkObject({ properties: spec.inputProperties, required: spec.requiredInputs }, types, news);
+  failures.push(...connectionFailures(values["host"]));
+  // What follows from inputs is worked out only from inputs of the right shape.
+  if (failures.length > 0) return { inputs: values, failures };
+  return resource.complete(values);
+}
+
+/** `local` needs a folder. */
+function connectionFailures(host: Value | undefined): Failure[] {
+  if (typeof host !== "object" || host === null || Array.isArray(host)) return [];
+  const at = (key: string, reason: string): Failure[] => [{ path: ["host", key], reason }];
+  if (host["transport"] === "ssh") return at("transport", "ssh is not available in this version: only local hosts can be reached");
+  return host["root"] === undefined ? at("root", "is required for the transport local") : [];
+}
+
+export interface Difference {
+  changes: PropertyChange[];
+  replaces: PropertyChange[];
+}
+
+export function diff(resource: Resource, oldInputs: Values, news: Values): Difference {
+  const found = changes(oldInputs, news);
+  return { changes: found, replaces: found.filter(({ path }) => resource.replaceOn.includes(path.join("."))) };
+}
+
+const host = (inputs: Values): Values => inputs["host"] as Values;
+
+/** A cause as one line for the operator. */
+function cannotLook(inputs: Values, resource: Resource, error: CannotLook): string {
+  return `${resource.id(inputs)} cannot be looked at: ${error.message}`;
+}
+
+/**
+ * What is really there; undefined if proven gone.
+ *
+ * @throws InitFailed with the state as it was when the host cannot be looked at: the engine then lists the resource
+ *   with the reason, goes on with the others and tries again at the next update
+ */
+export async function read(resource: Resource, id: string, state: State, open: OpenHost): Promise<Observed | undefined> {
+  try {
+    const facts = await open(host(state.inputs)).observe(resource.request(state.inputs, undefined));
+    return resource.observe(state, facts);
+  } catch (error) {
+    if (!(error instanceof CannotLook)) throw error;
+    throw new InitFailed(cannotLook(state.inputs, resource, error), { id, ...state });
+  }
+}
+
+export interface ReconcileOptions {
+  resource: Resource;
+  inputs: Values;
+  /** The state before; absent for a create. */
+  old?: State;
+  preview: boolean;
+  open: OpenHost;
+}
+
+const hasUnknown = (value: Value): boolean =>
+  value === UNKNOWN || (typeof value === "object" && value !== null && Object.values(value).some(hasUnknown));
+
+/** Creates or updates. A preview looks at the host only to find out beforehand what stands in the way. */
+export async function reconcile(options: ReconcileOptions): Promise<Values> {
+  const { resource, inputs, old, preview, open } = options;
+  const session = open(host(inputs));
+  if (preview && hasUnknown(inputs)) return resource.preview(inputs);
+  const look = () => session.observe(resource.request(inputs, old?.inputs));
+  if (preview) {
+    try {
+      resource.reconcile(inputs, old, await look());
+    } catch (error) {
+      if (!(error instanceof CannotLook)) throw error;
+    }
+    return resource.preview(inputs);
+  }
+  let planned;
+  try {
+    planned = resource.reconcile(inputs, old, await look());
+  } catch (error) {
+    if (error instanceof CannotLook) throw new Error(cannotLook(inputs, resource, error), { cause: error });
+    throw error;
+  }
+  if (planned.plan.steps.length === 0) return planned.outputs;
+  try {
+    await session.change(planned.plan);
+  } catch (error) {
+    throw afterFailure(options, error);
+  }
+  return planned.outputs;
+}
+
+/**
+ * What a failed change means for the state. Nothing switched: the old state is still true, the next update retries.
+ * Switched, or a create that may have left something: the resource is kept in the state as unfinished.
+ */
+function afterFailure({ resource, inputs, old }: ReconcileOptions, error: unknown): unknown {
+  if (!(error instanceof ChangeFailed || error instanceof CannotLook || error instanceof Cancelled)) return error;
+  const switched = error instanceof ChangeFailed && error.switched;
+  if (old && !switched) return new Error(`${error.message}. Nothing was switched; what ran before still runs.`, { cause: error });
+  const message = `${error.message}. ${resource.id(inputs)} is unfinished: the next update goes on from there.`;
+  return new InitFailed(message, { id: resource.id(inputs), inputs, outputs: old?.outputs ?? {} });
+}
+
+export async function remove(resource: Resource, state: State, open: OpenHost): Promise<void> {
+  const session = open(host(state.inputs));
+  let plan;
+  try {
+    plan = resource.remove(state, await session.observe(resource.request(state.inputs, undefined)));
+  } catch (error) {
+    if (error instanceof CannotLook) throw new Error(cannotLook(state.inputs, resource, error), { cause: error });
+    throw error;
+  }
+  if (plan.steps.length > 0) await session.change(plan);
+}
+

@@ -1,0 +1,254 @@
+/**
+ * Pulumi's provider protocol (pulumirpc.ResourceProvider) from its generated classes. Knows no resource.
+ *
+ * It is served by hand rather than through `@pulumi/pulumi/provider`, which sends no detailed diff, hands `read` no
+ * inputs and does not say whether a call is a preview.
+ */
+import grpc from "@grpc/grpc-js";
+import anypb from "google-protobuf/google/protobuf/any_pb.js";
+import emptypb from "google-protobuf/google/protobuf/empty_pb.js";
+import pluginpb from "@pulumi/pulumi/proto/plugin_pb.js";
+import providergrpc from "@pulumi/pulumi/proto/provider_grpc_pb.js";
+import providerpb from "@pulumi/pulumi/proto/provider_pb.js";
+import statuspb from "@pulumi/pulumi/proto/status_pb.js";
+
+import type { ChangeKind } from "./diff.ts";
+import { InitFailed } from "./errors.ts";
+import { check, diff, read, reconcile, remove, type OpenHost } from "./operations.ts";
+import type { Resource } from "./resource.ts";
+import { packageSchema } from "./schema/package.ts";
+import { failureList } from "./schema/spec.ts";
+import { decodeStruct, encodeStruct, formatPath, type Decoded, type Path } from "./values.ts";
+
+export interface ServiceOptions {
+  version: string;
+  resources: Record<string, Resource>;
+  open: OpenHost;
+  /** Called when the engine asks the provider to stop. */
+  cancel: () => void;
+}
+
+type Handler<Request, Response> = (request: Request) => Promise<Response> | Response;
+
+/** A failure as gRPC carries it; a partial one has its state packed beside the message. */
+function toServiceError(error: unknown, secrets: Path[]): grpc.ServiceError {
+  const cause = error instanceof Error ? error : new Error(String(error));
+  const metadata = new grpc.Metadata();
+  if (cause instanceof InitFailed) {
+    const detail = new providerpb.ErrorResourceInitFailed();
+    detail.setId(cause.id);
+    detail.setProperties(encodeStruct(cause.outputs));
+    detail.setInputs(encodeStruct(cause.inputs, secrets));
+    detail.setReasonsList([cause.message]);
+    const any = new anypb.Any();
+    any.pack(detail.serializeBinary(), "pulumirpc.ErrorResourceInitFailed");
+    const status = new statuspb.Status();
+    status.setCode(grpc.status.UNKNOWN);
+    status.setMessage(cause.message);
+    status.addDetails(any);
+    metadata.add("grpc-status-details-bin", Buffer.from(status.serializeBinary()));
+  }
+  return Object.assign(new Error(cause.message), { code: grpc.status.UNKNOWN, details: cause.message, metadata });
+}
+
+/** A failure that remembers where secrets stood in the request, so that its state can be wrapped again. */
+class WithSecrets extends Error {
+  readonly secrets: Path[];
+  constructor(cause: unknown, secrets: Path[]) {
+    super("with secrets", { cause });
+    this.secrets = secrets;
+  }
+}
+
+const unary =
+  <Request, Response>(handle: Handler<Request, Response>): grpc.handleUnaryCall<Request, Response> =>
+  (call, callback) => {
+    Promise.resolve()
+      .then(() => handle(call.request))
+      .then(
+        (response) => callback(null, response),
+        (error: unknown) => {
+          const wrapped = error instanceof WithSecrets;
+          callback(toServiceError(wrapped ? error.cause : error, wrapped ? error.secrets : []));
+        },
+      );
+  };
+
+const unimplemented = (name: string): grpc.handleUnaryCall<unknown, never> => {
+  return (_call, callback) => callback({ code: grpc.status.UNIMPLEMENTED, details: `the provider host has no ${name}` });
+};
+
+const KINDS: Record<ChangeKind, [plain: number, replace: number]> = (() => {
+  const { Kind } = providerpb.PropertyDiff;
+  return {
+    add: [Kind.ADD, Kind.ADD_REPLACE],
+    delete: [Kind.DELETE, Kind.DELETE_REPLACE],
+    update: [Kind.UPDATE, Kind.UPDATE_REPLACE],
+  };
+})();
+
+/** Runs with a request's inputs; a failure gets to know where their secrets stood. */
+async function keepingSecrets<T>({ secrets }: Decoded, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw new WithSecrets(error, secrets);
+  }
+}
+
+export function service({ version, resources, open, cancel }: ServiceOptions): {
+  definition: typeof providergrpc.ResourceProviderService;
+  handlers: grpc.UntypedServiceImplementation;
+} {
+  /** The token is the third part of a URN: urn:pulumi:stack::project::parent$type::name. */
+  const find = (urn: string): Resource => {
+    const type = urn.split("::")[2]?.split("$").pop() ?? "";
+    const resource = resources[type];
+    if (!resource) throw new Error(`the provider host has no resource ${type}; it has ${Object.keys(resources).join(", ")}`);
+    return resource;
+  };
+
+  const handlers = {
+    handshake: unary<providerpb.ProviderHandshakeRequest, providerpb.ProviderHandshakeResponse>(() => {
+      const response = new providerpb.ProviderHandshakeResponse();
+      response.setAcceptSecrets(true);
+      response.setAcceptResources(false);
+      response.setAcceptOutputs(false);
+      return response;
+    }),
+    getSchema: unary<providerpb.GetSchemaRequest, providerpb.GetSchemaResponse>(() => {
+      const response = new providerpb.GetSchemaResponse();
+      response.setSchema(JSON.stringify(packageSchema(version)));
+      return response;
+    }),
+    getPluginInfo: unary<unknown, pluginpb.PluginInfo>(() => {
+      const response = new pluginpb.PluginInfo();
+      response.setVersion(version);
+      return response;
+    }),
+    checkConfig: unary<providerpb.CheckRequest, providerpb.CheckResponse>((request) => {
+      const response = new providerpb.CheckResponse();
+      response.setInputs(request.getNews());
+      return response;
+    }),
+    diffConfig: unary<providerpb.DiffRequest, providerpb.DiffResponse>(() => {
+      const response = new providerpb.DiffResponse();
+      response.setChanges(providerpb.DiffResponse.DiffChanges.DIFF_NONE);
+      return response;
+    }),
+    configure: unary<providerpb.ConfigureRequest, providerpb.ConfigureResponse>(() => {
+      const response = new providerpb.ConfigureResponse();
+      response.setAcceptsecrets(true);
+      response.setSupportspreview(true);
+      response.setAcceptresources(false);
+      response.setAcceptoutputs(false);
+      return response;
+    }),
+
+    check: unary<providerpb.CheckRequest, providerpb.CheckResponse>((request) => {
+      const news = decodeStruct(request.getNews());
+      const { inputs, failures } = check(find(request.getUrn()), news.values);
+      const response = new providerpb.CheckResponse();
+      response.setInputs(encodeStruct(inputs, news.secrets));
+      for (const { property, reason } of failureList(failures)) {
+        const failure = new providerpb.CheckFailure();
+        failure.setProperty(property);
+        failure.setReason(reason);
+        response.addFailures(failure);
+      }
+      return response;
+    }),
+
+    diff: unary<providerpb.DiffRequest, providerpb.DiffResponse>((request) => {
+      const old = decodeStruct(request.getOldInputs()).values;
+      const { changes, replaces } = diff(find(request.getUrn()), old, decodeStruct(request.getNews()).values);
+      const { DiffChanges } = providerpb.DiffResponse;
+      const response = new providerpb.DiffResponse();
+      response.setChanges(changes.length > 0 ? DiffChanges.DIFF_SOME : DiffChanges.DIFF_NONE);
+      response.setDiffsList([...new Set(changes.map(({ path }) => String(path[0])))]);
+      response.setReplacesList([...new Set(replaces.map(({ path }) => String(path[0])))]);
+      response.setHasdetaileddiff(true);
+      for (const change of changes) {
+        const detail = new providerpb.PropertyDiff();
+        const [plain, replace] = KINDS[change.kind];
+        detail.setKind((replaces.includes(change) ? replace : plain) as providerpb.PropertyDiff.Kind);
+        detail.setInputdiff(true);
+        response.getDetaileddiffMap().set(formatPath(change.path), detail);
+      }
+      return response;
+    }),
+
+    create: unary<providerpb.CreateRequest, providerpb.CreateResponse>((request) => {
+      const resource = find(request.getUrn());
+      const decoded = decodeStruct(request.getProperties());
+      return keepingSecrets(decoded, async () => {
+        const outputs = await reconcile({ resource, inputs: decoded.values, preview: request.getPreview(), open });
+        const response = new providerpb.CreateResponse();
+        response.setId(request.getPreview() ? "" : resource.id(decoded.values));
+        response.setProperties(encodeStruct(outputs));
+        return response;
+      });
+    }),
+
+    read: unary<providerpb.ReadRequest, providerpb.ReadResponse>((request) => {
+      const resource = find(request.getUrn());
+      const decoded = decodeStruct(request.getInputs());
+      if (!request.hasInputs() || Object.keys(decoded.values).length === 0) {
+        throw new Error("import is not supported: declare the resource, with adopt: true if it exists on the host");
+      }
+      const state = { inputs: decoded.values, outputs: decodeStruct(request.getProperties()).values };
+      return keepingSecrets(decoded, async () => {
+        const seen = await read(resource, request.getId(), state, open);
+        const response = new providerpb.ReadResponse();
+        if (!seen) return response;
+        const replaced = new Set(seen.replaced.map((path) => JSON.stringify(path)));
+        const secrets = decoded.secrets.filter((path) => !replaced.has(JSON.stringify(path)));
+        response.setId(request.getId());
+        response.setInputs(encodeStruct(seen.inputs, secrets));
+        response.setProperties(encodeStruct(seen.outputs));
+        return response;
+      });
+    }),
+
+    update: unary<providerpb.UpdateRequest, providerpb.UpdateResponse>((request) => {
+      const resource = find(request.getUrn());
+      const decoded = decodeStruct(request.getNews());
+      const old = {
+        inputs: decodeStruct(request.getOldInputs()).values,
+        outputs: decodeStruct(request.getOlds()).values,
+      };
+      return keepingSecrets(decoded, async () => {
+        const outputs = await reconcile({ resource, inputs: decoded.values, old, preview: request.getPreview(), open });
+        const response = new providerpb.UpdateResponse();
+        response.setProperties(encodeStruct(outputs));
+        return response;
+      });
+    }),
+
+    delete: unary<providerpb.DeleteRequest, emptypb.Empty>(async (request) => {
+      const state = {
+        inputs: decodeStruct(request.getOldInputs()).values,
+        outputs: decodeStruct(request.getProperties()).values,
+      };
+      await remove(find(request.getUrn()), state, open);
+      return new emptypb.Empty();
+    }),
+
+    cancel: unary<unknown, emptypb.Empty>(() => {
+      cancel();
+      return new emptypb.Empty();
+    }),
+    attach: unary<unknown, emptypb.Empty>(() => new emptypb.Empty()),
+
+    invoke: unimplemented("functions"),
+    call: unimplemented("methods"),
+    construct: unimplemented("remote components"),
+    parameterize: unimplemented("parameters"),
+    getMapping: unimplemented("mappings"),
+    getMappings: unimplemented("mappings"),
+    list: (call: grpc.ServerWritableStream<unknown, unknown>) => {
+      call.emit("error", { code: grpc.status.UNIMPLEMENTED, details: "the provider host lists nothing" });
+    },
+  };
+  return { definition: providergrpc.ResourceProviderService, handlers };
+}

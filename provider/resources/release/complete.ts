@@ -1,0 +1,127 @@
+/** What follows from a release's inputs: computed paths, rendered cron files, the release id, and what makes no sense. */
+import { createHmac } from "node:crypto";
+
+import { cronProblems, renderCronFile, type CronEntry } from "../../../fleet/cron.ts";
+import type { Failure } from "../../schema/spec.ts";
+import { patterns } from "../../schema/types.ts";
+import { UNKNOWN, type Path, type Value, type Values } from "../../values.ts";
+import { CRON_FOLDER, UNIT_FOLDER } from "./layout.ts";
+
+/** Names at the top of a release that the layout needs for itself. */
+const RESERVED_IN_RELEASE = ["units", "cron"];
+const RESERVED_IN_HOUSE = ["releases", "current", "known-good", "rejected", "pending", "displaced", ".wizard-house", ".lock"];
+
+/** JSON with sorted keys: equal content gives equal text, whatever order the program wrote it in. */
+function canonical(value: Value): string {
+  if (typeof value === "symbol") throw new Error("an unknown value has no canonical text");
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonical(item)}`).join(",")}}`;
+}
+
+const hasUnknown = (value: Value): boolean =>
+  value === UNKNOWN || (typeof value === "object" && value !== null && Object.values(value).some(hasUnknown));
+
+/** `part` is a label for reports; renaming it must not make a new release. */
+function withoutParts(section: Values): Values {
+  return Object.fromEntries(
+    Object.entries(section).map(([key, entry]) => {
+      if (typeof entry !== "object" || entry === null || Array.isArray(entry)) return [key, entry];
+      const { part: _part, ...rest } = entry;
+      return [key, rest];
+    }),
+  );
+}
+
+/**
+ * The id of a release: 16 hex digits over names, modes, owners and contents, keyed with the stack's salt, so that equal
+ * releases of two stacks have different ids and an id tells nothing about a secret that is part of it.
+ */
+export function releaseId(inputs: Values): Value {
+  const parts: Values = {};
+  for (const section of ["files", "links", "units", "cron", "directories"]) {
+    parts[section] = withoutParts((inputs[section] as Values | undefined) ?? {});
+  }
+  for (const key of ["group", "check", "health"]) parts[key] = inputs[key] ?? null;
+  if (hasUnknown(parts) || inputs["salt"] === UNKNOWN) return UNKNOWN;
+  return createHmac("sha256", inputs["salt"] as string).update(canonical(parts)).digest("hex").slice(0, 16);
+}
+
+function pathProblem(name: string): string | undefined {
+  if (name === "" || name.startsWith("/")) return "must be a path inside the house, without a leading /";
+  if (name.split("/").some((part) => part === "" || part === "." || part === "..")) {
+    return "must not have empty, . or .. parts";
+  }
+  // eslint-disable-next-line no-control-regex
+  if (/[\u0000-\u001f\u007f]/.test(name)) return "must not have control characters";
+  return undefined;
+}
+
+function checkNames(section: Values, at: string, reserved: string[], failures: Failure[]): void {
+  for (const name of Object.keys(section)) {
+    const problem = pathProblem(name);
+    if (problem !== undefined) failures.push({ path: [at, name], reason: problem });
+    else if (reserved.includes(name.split("/")[0]!)) {
+      failures.push({ path: [at, name], reason: `must not be under ${reserved.join(", ")}: the layout uses these` });
+    }
+  }
+}
+
+/** Fills in group, mode and computed properties; reports names and cron entries that cannot be. */
+export function complete(given: Values): { inputs: Values; failures: Failure[] } {
+  const failures: Failure[] = [];
+  const section = (key: string): Values => (given[key] as Values | undefined) ?? {};
+  const group = given["group"] ?? UNKNOWN;
+  const each = (key: string, defaults: (name: string, entry: Values) => Values): Values =>
+    Object.fromEntries(
+      Object.entries(section(key)).map(([name, entry]) => [
+        name,
+        typeof entry === "object" && entry !== null ? defaults(name, entry as Values) : entry,
+      ]),
+    );
+
+  checkNames(section("files"), "files", RESERVED_IN_RELEASE, failures);
+  checkNames(section("links"), "links", RESERVED_IN_HOUSE, failures);
+  checkNames(section("directories"), "directories", RESERVED_IN_HOUSE, failures);
+  for (const name of Object.keys(section("units"))) {
+    if (!patterns.unit.expression.test(name)) failures.push({ path: ["units", name], reason: `must be ${patterns.unit.words}` });
+  }
+  const targets = new Set(Object.keys(section("files")));
+  for (const [name, link] of Object.entries(section("links"))) {
+    const target = (link as Values)["target"];
+    if (typeof target === "string" && !targets.has(target)) {
+      failures.push({ path: ["links", name, "target"], reason: `names ${target}, which is not a file of this release` });
+    }
+  }
+
+  const inputs: Values = {
+    ...given,
+    keep: given["keep"] ?? 3,
+    links: section("links"),
+    files: each("files", (_, file) => ({ mode: "0640", group, ...file })),
+    directories: each("directories", (_, folder) => ({ group, ...folder })),
+    units: each("units", (name, unit) => ({ restartOn: [], ...unit, path: `${UNIT_FOLDER}/${name}` })),
+    cron: each("cron", (name, file) => ({ ...file, content: cronContent(name, file, failures), path: `${CRON_FOLDER}/${name}` })),
+  };
+  inputs["release"] = failures.length > 0 ? UNKNOWN : releaseId(inputs);
+  return { inputs, failures };
+}
+
+function cronContent(name: string, file: Values, failures: Failure[]): Value {
+  const at: Path = ["cron", name];
+  // Debian's cron ignores files whose names have other characters, dots above all.
+  if (!/^[A-Za-z0-9_-]+$/.test(name)) failures.push({ path: at, reason: "must have only letters, digits, _ and -: cron ignores others" });
+  if (hasUnknown(file)) return UNKNOWN;
+  const entries = file["entries"] as unknown as CronEntry[];
+  const problems = entries.flatMap((entry, index) =>
+    cronProblems(entry).map((problem) => ({ path: [...at, "entries", index, ...problem.path], reason: `${problem.message}; allowed: ${problem.allowed}` })),
+  );
+  const names = new Set<string>();
+  for (const [index, entry] of entries.entries()) {
+    if (names.has(entry.name)) problems.push({ path: [...at, "entries", index, "name"], reason: `repeats ${entry.name}` });
+    names.add(entry.name);
+  }
+  failures.push(...problems);
+  return problems.length > 0 ? UNKNOWN : renderCronFile(entries);
+}

@@ -1,0 +1,122 @@
+/**
+ * Where things of a house are on its host:
+ *
+ *     <house>/releases/<id>/…     immutable; units/ and cron/ inside hold what systemd and cron are linked to
+ *     <house>/current             link to releases/<id>: one rename switches everything
+ *     <house>/displaced/…         what stood where a link of ours had to go, so that nothing is lost
+ *     <house>/.wizard-house       marks the folder as made by this stack
+ *     <house>/.lock               held by whatever switches `current`
+ *
+ * All links are relative, so that a house means the same inside a folder that stands for a host.
+ */
+import path from "node:path/posix";
+
+import type { Values } from "../../values.ts";
+import type { OwnedFile } from "../observed.ts";
+
+/** The inputs after `check`: defaults filled in, release id, unit and cron paths computed. */
+export interface ReleaseInputs {
+  house: string;
+  group: string;
+  salt: string;
+  release: string;
+  files: Record<string, OwnedFile>;
+  links: Record<string, { target: string }>;
+  directories: Record<string, { mode: string; owner: string; group: string }>;
+  units: Record<string, { content: string; enabled: boolean; wantedBy: string; path: string }>;
+  cron: Record<string, { content: string; path: string }>;
+  keep: number;
+  onDestroy: "keep-home" | "remove-all";
+  adopt: boolean;
+}
+
+/** Inputs that went through `check` have this shape; the schema saw to it. */
+export const releaseInputs = (values: Values): ReleaseInputs => values as unknown as ReleaseInputs;
+
+export const UNIT_FOLDER = "/etc/systemd/system";
+export const CRON_FOLDER = "/etc/cron.d";
+
+export const marker = (house: string): string => `${house}/.wizard-house`;
+export const lockFile = (house: string): string => `${house}/.lock`;
+export const current = (house: string): string => `${house}/current`;
+export const releases = (house: string): string => `${house}/releases`;
+export const releaseFolder = (house: string, id: string): string => `${house}/releases/${id}`;
+export const stagingFolder = (house: string, id: string): string => `${house}/releases/.${id}.staged`;
+export const displaced = (house: string): string => `${house}/displaced`;
+
+/** What the marker says: which stack a house belongs to. */
+export const markerContent = (inputs: ReleaseInputs): string => `stack ${inputs.salt}\nhouse ${inputs.house}\n`;
+
+/** The target of `current` for a release. */
+export const currentTarget = (id: string): string => `releases/${id}`;
+
+/** A link with where it must point and whether it belongs to the house or to the system around it. */
+export interface WantedLink {
+  path: string;
+  target: string;
+  /** Place in the inputs, e.g. `["links", "home/SOUL.md"]`. */
+  at: [string, string];
+  inHouse: boolean;
+}
+
+/** `<unit>.wants` links are made by hand: `systemctl enable` would resolve the unit link to the release of the day. */
+export const wantsLink = (unit: string, wantedBy: string): string => `${UNIT_FOLDER}/${wantedBy}.wants/${unit}`;
+
+const throughCurrent = (from: string, house: string, file: string): string =>
+  path.relative(path.dirname(from), `${current(house)}/${file}`);
+
+/** Every link of a house except `current` and the wants links. */
+export function wantedLinks(inputs: ReleaseInputs): WantedLink[] {
+  const { house } = inputs;
+  const link = (from: string, file: string, at: [string, string], inHouse: boolean): WantedLink => ({
+    path: from,
+    target: throughCurrent(from, house, file),
+    at,
+    inHouse,
+  });
+  return [
+    ...Object.entries(inputs.links).map(([name, { target }]) => link(`${house}/${name}`, target, ["links", name], true)),
+    ...Object.entries(inputs.units).map(([name, unit]) => link(unit.path, `units/${name}`, ["units", name], false)),
+    ...Object.entries(inputs.cron).map(([name, cron]) => link(cron.path, `cron/${name}`, ["cron", name], false)),
+  ];
+}
+
+export interface ReleaseFile extends OwnedFile {
+  /** Path inside the release. */
+  name: string;
+  /** Place in the inputs. */
+  at: [string, string];
+}
+
+/** Every file of a release: the declared ones, the units and the cron files. */
+export function releaseFiles(inputs: ReleaseInputs): ReleaseFile[] {
+  // systemd and cron read theirs as root and refuse cron files that others may write.
+  const ofRoot = (kind: "units" | "cron") =>
+    Object.entries(inputs[kind]).map(
+      ([name, { content }]): ReleaseFile => ({
+        name: `${kind}/${name}`,
+        at: [kind, name],
+        content,
+        mode: "0644",
+        owner: "root",
+        group: "root",
+      }),
+    );
+  return [
+    ...Object.entries(inputs.files).map(([name, file]): ReleaseFile => ({ ...file, name, at: ["files", name] })),
+    ...ofRoot("units"),
+    ...ofRoot("cron"),
+  ];
+}
+
+/** Folders inside a release, parents first, without the release itself. */
+export function releaseFolders(files: ReleaseFile[]): string[] {
+  const folders = new Set<string>();
+  for (const { name } of files) {
+    for (let folder = path.dirname(name); folder !== "."; folder = path.dirname(folder)) folders.add(folder);
+  }
+  return [...folders].sort();
+}
+
+/** A name under `displaced` that says where the thing was. */
+export const displacedName = (original: string): string => encodeURIComponent(original.replace(/^\//, ""));

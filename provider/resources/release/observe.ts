@@ -1,0 +1,112 @@
+/** What is really there of a house: the request for facts and their translation into the terms of the inputs. Pure. */
+import { factOf, type FactRequest, type Facts } from "../../host/facts.ts";
+import type { Observed, State } from "../../resource.ts";
+import type { Path, Values } from "../../values.ts";
+import { observeAttributes, observeFile, proven, words, wordsForLink } from "../observed.ts";
+import {
+  current,
+  currentTarget,
+  marker,
+  releaseFiles,
+  releaseFolder,
+  releaseFolders,
+  releaseInputs,
+  releases,
+  wantedLinks,
+  wantsLink,
+  type ReleaseInputs,
+} from "./layout.ts";
+
+function pathsOf(inputs: ReleaseInputs): string[] {
+  const { house } = inputs;
+  const release = releaseFolder(house, inputs.release);
+  const files = releaseFiles(inputs);
+  return [
+    house,
+    marker(house),
+    current(house),
+    releases(house),
+    release,
+    ...releaseFolders(files).map((folder) => `${release}/${folder}`),
+    ...files.map(({ name }) => `${release}/${name}`),
+    ...wantedLinks(inputs).map((link) => link.path),
+    ...Object.entries(inputs.units).map(([name, { wantedBy }]) => wantsLink(name, wantedBy)),
+    ...Object.keys(inputs.directories).map((name) => `${house}/${name}`),
+  ];
+}
+
+export function request(values: Values, old: Values | undefined): FactRequest {
+  const inputs = releaseInputs(values);
+  const before = old === undefined ? [] : pathsOf(releaseInputs(old));
+  return {
+    paths: [...new Set([...pathsOf(inputs), ...before])],
+    folders: [releases(inputs.house)],
+    accounts: [],
+  };
+}
+
+/** Describes what `current` says when it does not point at the wanted release. */
+function observedRelease(inputs: ReleaseInputs, facts: Facts): string {
+  const fact = proven(current(inputs.house), factOf(facts, current(inputs.house)));
+  if (fact.kind !== "link") return wordsForLink(fact);
+  const id = /^releases\/([0-9a-f]{16})$/.exec(fact.target)?.[1];
+  return id ?? wordsForLink(fact);
+}
+
+export function observe(state: State, facts: Facts): Observed | undefined {
+  const inputs = releaseInputs(state.inputs);
+  const { house } = inputs;
+  const fact = (path: string) => proven(path, factOf(facts, path));
+  if (fact(house).kind === "absent") return undefined;
+
+  const replaced: Path[] = [];
+  const seen: Record<string, Record<string, Values>> = {};
+  for (const section of ["files", "links", "directories", "units", "cron"] as const) {
+    seen[section] = { ...(state.inputs[section] as Record<string, Values>) };
+  }
+
+  for (const file of releaseFiles(inputs)) {
+    const [section, name] = file.at;
+    const at = fact(`${releaseFolder(house, inputs.release)}/${file.name}`);
+    const declared = seen[section]![name]!;
+    if (section === "files") {
+      const entry = observeFile(declared, at, file.at, replaced);
+      if (entry) seen[section]![name] = entry;
+      else delete seen[section]![name];
+      continue;
+    }
+    // Units and cron files have no mode in the inputs: theirs follows from what they are.
+    const observed = observeFile({ ...file } as unknown as Values, at, file.at, replaced);
+    if (observed === undefined) seen[section]![name] = { ...declared, content: words(at) };
+    else {
+      const { content, mode, owner, group } = observed;
+      const drifted = mode !== file.mode || owner !== file.owner || group !== file.group;
+      seen[section]![name] = { ...declared, content: content!, ...(drifted && { mode: mode!, owner: owner!, group: group! }) };
+    }
+  }
+  for (const link of wantedLinks(inputs)) {
+    const [section, name] = link.at;
+    const at = fact(link.path);
+    if (at.kind === "link" && at.target === link.target) continue;
+    if (section !== "links") seen[section]![name] = { ...seen[section]![name]!, path: wordsForLink(at) };
+    else if (at.kind === "absent") delete seen[section]![name];
+    else seen[section]![name] = { ...seen[section]![name]!, target: wordsForLink(at) };
+  }
+  for (const [name, { wantedBy, enabled }] of Object.entries(inputs.units)) {
+    const at = fact(wantsLink(name, wantedBy));
+    const isEnabled = at.kind === "link" && at.target === `../${name}`;
+    if (isEnabled !== enabled) seen["units"]![name] = { ...seen["units"]![name]!, enabled: isEnabled };
+  }
+  for (const name of Object.keys(inputs.directories)) {
+    const at = fact(`${house}/${name}`);
+    if (at.kind === "directory") seen["directories"]![name] = observeAttributes(seen["directories"]![name]!, at);
+    else delete seen["directories"]![name];
+  }
+
+  const release = observedRelease(inputs, facts);
+  return {
+    inputs: { ...state.inputs, ...(seen as unknown as Values), release },
+    outputs: { ...state.outputs, release },
+    replaced,
+  };
+}

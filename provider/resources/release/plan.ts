@@ -1,0 +1,263 @@
+/** From what is there to a whole house on the wanted release, and from a house to none. Pure: facts in, steps out. */
+import { Conflict } from "../../errors.ts";
+import { factOf, type Fact, type Facts, type FolderEntry } from "../../host/facts.ts";
+import type { Plan, Step } from "../../host/steps.ts";
+import type { State } from "../../resource.ts";
+import type { Values } from "../../values.ts";
+import { attributesAgree, contentAgrees, proven, sha256, words, wordsForLink } from "../observed.ts";
+import {
+  current,
+  currentTarget,
+  displaced,
+  displacedName,
+  lockFile,
+  marker,
+  markerContent,
+  releaseFiles,
+  releaseFolder,
+  releaseFolders,
+  releaseInputs,
+  releases,
+  stagingFolder,
+  wantedLinks,
+  wantsLink,
+  type ReleaseInputs,
+  type WantedLink,
+} from "./layout.ts";
+
+type Look = (path: string) => Exclude<Fact, { kind: "unreadable" }>;
+
+const looking =
+  (facts: Facts): Look =>
+  (path) =>
+    proven(path, factOf(facts, path));
+
+const isLinkTo = (fact: Fact, target: string): boolean => fact.kind === "link" && fact.target === target;
+
+/** A house folder belongs to us if it carries our mark; an empty one belongs to nobody. */
+function ours(inputs: ReleaseInputs, look: Look): boolean {
+  const mark = look(marker(inputs.house));
+  return mark.kind === "file" && mark.sha256 === sha256(markerContent(inputs));
+}
+
+function conflicts(inputs: ReleaseInputs, old: ReleaseInputs | undefined, look: Look): string[] {
+  const found: string[] = [];
+  const house = look(inputs.house);
+  if (house.kind !== "absent" && house.kind !== "directory") {
+    found.push(`${inputs.house} exists and is not a folder ${words(house)}`);
+  }
+  if (inputs.adopt) return found;
+  const mine = old !== undefined || ours(inputs, look);
+  if (house.kind === "directory" && !mine) {
+    const mark = look(marker(inputs.house));
+    found.push(
+      mark.kind === "absent"
+        ? `${inputs.house} exists and was not made by this stack`
+        : `${inputs.house} belongs to another stack (see ${marker(inputs.house)})`,
+    );
+  }
+  // What an earlier run of ours made may be repaired; what nobody of us made stands in the way.
+  const known = new Set(old === undefined ? [] : wantedLinks(old).map((link) => link.path));
+  for (const link of wantedLinks(inputs)) {
+    if (known.has(link.path) || (link.inHouse && mine)) continue;
+    const fact = look(link.path);
+    if (fact.kind !== "absent" && !isLinkTo(fact, link.target)) {
+      found.push(`${link.path} exists and was not made by this stack ${wordsForLink(fact)}`);
+    }
+  }
+  return found;
+}
+
+/** The house folder, its mark and the folders that outlive releases. */
+function foundation(inputs: ReleaseInputs, look: Look): Step[] {
+  const { house, group } = inputs;
+  const steps: Step[] = [];
+  const folder = (path: string, mode: string, owner: string, of: string): void => {
+    const fact = look(path);
+    if (fact.kind !== "absent" && fact.kind !== "directory") {
+      steps.push({ do: "displace", path, keep: displaced(house), name: displacedName(path) });
+    }
+    if (fact.kind !== "directory" || !attributesAgree(fact, { mode, owner, group: of })) {
+      steps.push({ do: "folder", path, mode, owner, group: of });
+    }
+  };
+  // The house may read itself, nobody else may enter, nobody but root may write.
+  folder(house, "0750", "root", group);
+  if (!ours(inputs, look)) {
+    const content = markerContent(inputs);
+    steps.push({ do: "file", path: marker(house), mode: "0644", owner: "root", group: "root", content });
+  }
+  folder(releases(house), "0750", "root", group);
+  for (const [name, { mode, owner, group: of }] of Object.entries(inputs.directories)) {
+    folder(`${house}/${name}`, mode, owner, of);
+  }
+  return steps;
+}
+
+/** The files of the release: staged as a whole beside the others, or repaired one by one where it is already in place. */
+function stage(inputs: ReleaseInputs, look: Look): Step[] {
+  const { house, group, release } = inputs;
+  const files = releaseFiles(inputs);
+  const place = releaseFolder(house, release);
+  if (look(place).kind === "absent") {
+    const staging = stagingFolder(house, release);
+    const folder = (path: string): Step => ({ do: "folder", path, mode: "0750", owner: "root", group });
+    return [
+      { do: "remove-tree", path: staging },
+      folder(staging),
+      ...releaseFolders(files).map((name) => folder(`${staging}/${name}`)),
+      ...files.map(({ name, mode, owner, group: of, content }): Step => {
+        return { do: "file", path: `${staging}/${name}`, mode, owner, group: of, content };
+      }),
+      { do: "rename", path: staging, to: place },
+    ];
+  }
+  const steps: Step[] = [];
+  const attributes = { mode: "0750", owner: "root", group };
+  for (const path of [place, ...releaseFolders(files).map((name) => `${place}/${name}`)]) {
+    const fact = look(path);
+    if (fact.kind !== "absent" && fact.kind !== "directory") {
+      steps.push({ do: "displace", path, keep: displaced(house), name: displacedName(path) });
+    }
+    if (!attributesAgree(fact, attributes) || fact.kind !== "directory") steps.push({ do: "folder", path, ...attributes });
+  }
+  for (const { name, mode, owner, group: of, content } of files) {
+    const path = `${place}/${name}`;
+    const fact = look(path);
+    if (fact.kind === "directory") steps.push({ do: "displace", path, keep: displaced(house), name: displacedName(path) });
+    if (!contentAgrees(fact, { content, mode, owner, group: of })) {
+      steps.push({ do: "file", path, mode, owner, group: of, content });
+    } else if (!attributesAgree(fact, { mode, owner, group: of })) {
+      steps.push({ do: "attributes", path, mode, owner, group: of });
+    }
+  }
+  return steps;
+}
+
+/** Puts a link where it belongs; whatever else stands there is kept. */
+function place(path: string, target: string, fact: Fact, house: string): Step[] {
+  if (isLinkTo(fact, target)) return [];
+  const link: Step = { do: "link", path, target };
+  if (fact.kind === "absent" || fact.kind === "link") return [link];
+  return [{ do: "displace", path, keep: displaced(house), name: displacedName(path) }, link];
+}
+
+/** The switch itself: `current`, then the links that reach through it. */
+function flip(inputs: ReleaseInputs, look: Look): Step[] {
+  const { house, release } = inputs;
+  const path = current(house);
+  const fact = look(path);
+  const switches = place(path, currentTarget(release), fact, house);
+  if (switches.length === 0) return [];
+  // cron notices a flip only by a changed time of the file it ends at.
+  const touches = Object.keys(inputs.cron).map((name): Step => {
+    return { do: "touch", path: `${releaseFolder(house, release)}/cron/${name}` };
+  });
+  return [...touches, ...switches];
+}
+
+function links(inputs: ReleaseInputs, look: Look): Step[] {
+  const { house } = inputs;
+  const steps = wantedLinks(inputs).flatMap((link) => place(link.path, link.target, look(link.path), house));
+  for (const [name, { wantedBy, enabled }] of Object.entries(inputs.units)) {
+    const path = wantsLink(name, wantedBy);
+    const fact = look(path);
+    if (enabled) steps.push(...place(path, `../${name}`, fact, house));
+    else if (fact.kind === "link") steps.push({ do: "remove", path });
+  }
+  return withFolders(steps);
+}
+
+/** `/etc/cron.d`, `/etc/systemd/system` and the `.wants` folders exist on Debian, but not in a folder that stands for it. */
+function withFolders(steps: Step[]): Step[] {
+  const folders = new Set<string>();
+  for (const step of steps) {
+    if (step.do !== "link" || !step.path.startsWith("/etc/")) continue;
+    folders.add(step.path.slice(0, step.path.lastIndexOf("/")));
+  }
+  return [...[...folders].map((path): Step => ({ do: "ensure-folder", path })), ...steps];
+}
+
+/** Links of ours that the new release no longer wants. Anything else that stands there is left alone. */
+function leftovers(inputs: ReleaseInputs, old: ReleaseInputs, look: Look): Step[] {
+  const wanted = new Set(wantedLinks(inputs).map((link) => link.path));
+  const gone = wantedLinks(old).filter((link) => !wanted.has(link.path));
+  const wants = Object.entries(old.units)
+    .map(([name, { wantedBy }]): Pick<WantedLink, "path" | "target"> => ({ path: wantsLink(name, wantedBy), target: `../${name}` }))
+    .filter(({ path }) => {
+      return !Object.entries(inputs.units).some(([name, { wantedBy }]) => wantsLink(name, wantedBy) === path);
+    });
+  return [...wants, ...gone]
+    .filter(({ path, target }) => isLinkTo(look(path), target))
+    .map(({ path }): Step => ({ do: "remove", path }));
+}
+
+/** Releases beyond the newest `keep`, and stagings that were never finished. What `current` points or pointed at stays. */
+function prune(inputs: ReleaseInputs, entries: FolderEntry[], keepIds: string[]): Step[] {
+  const { house, release } = inputs;
+  const unfinished = entries.filter(({ name }) => /^\.[0-9a-f]{16}\.staged$/.test(name) && name !== `.${release}.staged`);
+  const others = entries
+    .filter(({ name }) => /^[0-9a-f]{16}$/.test(name) && name !== release)
+    .sort((a, b) => b.modified - a.modified || (a.name < b.name ? -1 : 1));
+  const surplus = others.slice(Math.max(0, inputs.keep - 1)).filter(({ name }) => !keepIds.includes(name));
+  return [...unfinished, ...surplus].map(({ name }): Step => ({ do: "remove-tree", path: `${releases(house)}/${name}` }));
+}
+
+export function reconcile(values: Values, oldState: State | undefined, facts: Facts): { plan: Plan; outputs: Values } {
+  const inputs = releaseInputs(values);
+  const old = oldState && releaseInputs(oldState.inputs);
+  const look = looking(facts);
+  const found = conflicts(inputs, old, look);
+  if (found.length > 0) {
+    throw new Conflict(
+      `${found.join("; ")}. Nothing was changed. Move it away, or set adopt: true to take it over (what stands there is kept under ${displaced(inputs.house)})`,
+    );
+  }
+  const now = look(current(inputs.house));
+  const running = now.kind === "link" ? /^releases\/([0-9a-f]{16})$/.exec(now.target)?.[1] : undefined;
+  const preparation = [...foundation(inputs, look), ...stage(inputs, look)];
+  const theSwitch = [
+    ...flip(inputs, look),
+    ...links(inputs, look),
+    ...(old ? leftovers(inputs, old, look) : []),
+    ...prune(inputs, facts.folders.get(releases(inputs.house)) ?? [], running === undefined ? [] : [running]),
+  ];
+  const steps: Step[] = theSwitch.length > 0 ? [...preparation, { do: "commit" }, ...theSwitch] : preparation;
+  const before = typeof oldState?.outputs["previous"] === "string" ? oldState.outputs["previous"] : "";
+  const previous = running === undefined || running === inputs.release ? before : running;
+  return { plan: { lock: lockFile(inputs.house), steps }, outputs: { release: inputs.release, previous } };
+}
+
+/** Takes the house down. Links go first, so that nothing refers to what is no longer there. */
+export function remove(state: State, facts: Facts): Plan {
+  const inputs = releaseInputs(state.inputs);
+  const { house } = inputs;
+  const look = looking(facts);
+  const lock = lockFile(house);
+  if (look(house).kind !== "directory") return { lock, steps: [] };
+  const mine = [
+    ...Object.entries(inputs.units).map(([name, { wantedBy }]) => ({ path: wantsLink(name, wantedBy), target: `../${name}` })),
+    ...wantedLinks(inputs),
+  ];
+  const keep = displaced(house);
+  const folders = Object.keys(inputs.directories).sort().reverse();
+  return {
+    lock,
+    steps: [
+      { do: "commit" },
+      ...mine
+        .filter(({ path, target }) => isLinkTo(look(path), target))
+        .map(({ path }): Step => ({ do: "remove", path })),
+      ...wantedLinks(inputs).map(({ path }): Step => ({ do: "restore", path, keep, name: displacedName(path) })),
+      ...(look(current(house)).kind === "link" ? [{ do: "remove", path: current(house) } as const] : []),
+      { do: "remove-tree", path: releases(house) },
+      ...folders.map((name): Step => {
+        const path = `${house}/${name}`;
+        return inputs.onDestroy === "remove-all" ? { do: "remove-tree", path } : { do: "remove-if-empty", path };
+      }),
+      { do: "remove-if-empty", path: keep },
+      // The mark stays with whatever stays, so that the same stack can bring the house up again around its home.
+      { do: "remove-if-last", folder: house, names: [".lock", ".wizard-house"] },
+    ],
+  };
+}

@@ -1,0 +1,89 @@
+/** The resource `Unit`: a systemd unit outside any house. A house's own units are part of its release. */
+import { factOf, noFacts } from "../host/facts.ts";
+import type { Step } from "../host/steps.ts";
+import type { Resource } from "../resource.ts";
+import { CONNECTION, patterns, types } from "../schema/types.ts";
+import type { Path, Values } from "../values.ts";
+import { observeFile, proven, words } from "./observed.ts";
+import { bringFiles, giveBackFiles, type FileMap } from "./owned-files.ts";
+import { displacedName, UNIT_FOLDER, wantsLink } from "./release/layout.ts";
+import { SYSTEM_DISPLACED, SYSTEM_LOCK } from "./system.ts";
+
+interface UnitInputs {
+  unit: string;
+  content: string;
+  enabled: boolean;
+  wantedBy: string;
+}
+const unitInputs = (values: Values): UnitInputs => values as unknown as UnitInputs;
+
+const unitPath = ({ unit }: UnitInputs): string => `${UNIT_FOLDER}/${unit}`;
+const asFile = (inputs: UnitInputs): FileMap => ({
+  [unitPath(inputs)]: { content: inputs.content, mode: "0644", owner: "root", group: "root" },
+});
+
+const { path: _computed, part: _label, ...unitProperties } = types["host:index:Unit"]!.properties;
+
+export const unit: Resource = {
+  spec: {
+    description: "A systemd unit outside any house.",
+    inputProperties: {
+      host: CONNECTION,
+      unit: { type: "string", description: "Its name, e.g. `webhook.service`.", pattern: patterns.unit },
+      ...unitProperties,
+      adopt: { type: "boolean", description: "Take over a unit file that exists; it is kept aside.", default: false },
+    },
+    requiredInputs: ["host", "unit", "content"],
+    properties: {},
+  },
+  replaceOn: ["host.name", "unit"],
+  complete: (given) => ({ inputs: { restartOn: [], ...given }, failures: [] }),
+  id: (inputs) => `${(inputs["host"] as Values)["name"] as string}:${unitInputs(inputs).unit}`,
+  request(values, old) {
+    const inputs = unitInputs(values);
+    const wants = [inputs, ...(old ? [unitInputs(old)] : [])].map(({ wantedBy }) => wantsLink(inputs.unit, wantedBy));
+    return { ...noFacts, paths: [unitPath(inputs), ...new Set(wants)] };
+  },
+  observe(state, facts) {
+    const inputs = unitInputs(state.inputs);
+    const path = unitPath(inputs);
+    const replaced: Path[] = [];
+    const fact = proven(path, factOf(facts, path));
+    const file = observeFile(asFile(inputs)[path]! as unknown as Values, fact, [], replaced);
+    if (!file) return undefined;
+    const wants = wantsLink(inputs.unit, inputs.wantedBy);
+    const link = proven(wants, factOf(facts, wants));
+    const enabled = link.kind === "link" && link.target === `../${inputs.unit}`;
+    const seen: Values = { ...state.inputs, content: file["content"]!, enabled };
+    if (file["mode"] !== "0644") seen["mode"] = file["mode"]!;
+    // A plain file in place of the wants link is neither enabled nor disabled; it shows as what it is.
+    if (link.kind !== "link" && link.kind !== "absent") seen["wantedBy"] = words(link);
+    return { inputs: seen, outputs: state.outputs, replaced };
+  },
+  preview: () => ({}),
+  reconcile(values, old, facts) {
+    const inputs = unitInputs(values);
+    const path = wantsLink(inputs.unit, inputs.wantedBy);
+    const fact = proven(path, factOf(facts, path));
+    const steps = bringFiles(asFile(inputs), old ? asFile(unitInputs(old.inputs)) : {}, facts, values["adopt"] === true);
+    const linked = fact.kind === "link" && fact.target === `../${inputs.unit}`;
+    if (inputs.enabled && !linked) {
+      if (fact.kind !== "absent" && fact.kind !== "link") steps.push({ do: "displace", path, keep: SYSTEM_DISPLACED, name: displacedName(path) });
+      steps.push({ do: "ensure-folder", path: path.slice(0, path.lastIndexOf("/")) }, { do: "link", path, target: `../${inputs.unit}` });
+    }
+    if (!inputs.enabled && fact.kind === "link") steps.push({ do: "remove", path });
+    return { plan: { lock: SYSTEM_LOCK, steps: [...steps, ...formerWants(inputs, old && unitInputs(old.inputs))] }, outputs: {} };
+  },
+  remove(state, facts) {
+    const inputs = unitInputs(state.inputs);
+    const path = wantsLink(inputs.unit, inputs.wantedBy);
+    const link: Step[] = factOf(facts, path).kind === "link" ? [{ do: "remove", path }] : [];
+    return { lock: SYSTEM_LOCK, steps: [...link, ...giveBackFiles(asFile(inputs), facts)] };
+  },
+};
+
+/** The wants link of a target that no longer wants the unit. */
+function formerWants(inputs: UnitInputs, old: UnitInputs | undefined): Step[] {
+  if (!old || old.wantedBy === inputs.wantedBy || !/\.target$/.test(old.wantedBy)) return [];
+  return [{ do: "remove", path: wantsLink(old.unit, old.wantedBy) }];
+}

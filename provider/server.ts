@@ -1,0 +1,89 @@
+/**
+ * The provider's process: serves the protocol on a loopback port, tells the engine which, and ends with the engine.
+ *
+ * The engine starts it twice per run and uses one, so nothing happens before the first request that needs a host. An
+ * engine that is killed leaves the provider running; it notices by the end of its standard input.
+ */
+import { readFileSync } from "node:fs";
+
+import grpc from "@grpc/grpc-js";
+import enginegrpc from "@pulumi/pulumi/proto/engine_grpc_pb.js";
+import enginepb from "@pulumi/pulumi/proto/engine_pb.js";
+
+import { localTransport } from "./host/local.ts";
+import { openSession, type Session } from "./host/session.ts";
+import type { OpenHost } from "./operations.ts";
+import { service } from "./protocol.ts";
+import { resources } from "./resources/index.ts";
+import type { Values } from "./values.ts";
+
+/** Milliseconds between being asked to stop and ending, in which running scripts come to their next boundary. */
+const GRACE = 3000;
+
+const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
+
+/** Sends a message to the operator through the engine; what cannot be sent because the engine is gone is dropped. */
+function informer(engineAddress: string | undefined): (message: string) => void {
+  if (engineAddress === undefined) return () => {};
+  const client = new enginegrpc.EngineClient(engineAddress, grpc.credentials.createInsecure());
+  return (message) => {
+    const request = new enginepb.LogRequest();
+    request.setSeverity(enginepb.LogSeverity.INFO);
+    request.setMessage(message);
+    client.log(request, () => {});
+  };
+}
+
+/** One session per distinct connection. */
+function opener(projectFolder: string, signal: AbortSignal, inform: (message: string) => void): OpenHost {
+  const sessions = new Map<string, Session>();
+  return (connection: Values) => {
+    const key = JSON.stringify(connection);
+    const known = sessions.get(key);
+    if (known) return known;
+    const session = openSession({
+      name: String(connection["name"]),
+      transport: localTransport(String(connection["root"]), projectFolder),
+      signal,
+      inform,
+    });
+    sessions.set(key, session);
+    return session;
+  };
+}
+
+export async function serve(): Promise<void> {
+  const engineAddress = process.argv.slice(2).find((argument) => !argument.startsWith("-"));
+  const stop = new AbortController();
+  const server = new grpc.Server({ "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 });
+
+  let ending = false;
+  const end = (): void => {
+    if (ending) return;
+    ending = true;
+    stop.abort();
+    // Answers that are under way still go out; then nothing keeps the process.
+    server.tryShutdown(() => process.exit(0));
+    setTimeout(() => process.exit(0), GRACE).unref();
+  };
+  process.on("SIGINT", end);
+  process.on("SIGTERM", end);
+  process.stdin.on("end", end);
+  process.stdin.on("error", end);
+  process.stdin.resume();
+
+  const { definition, handlers } = service({
+    version: manifest.version,
+    resources,
+    open: opener(process.cwd(), stop.signal, informer(engineAddress)),
+    cancel: () => stop.abort(),
+  });
+  server.addService(definition, handlers);
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, bound) => {
+      if (error) reject(error);
+      else resolve(bound);
+    });
+  });
+  process.stdout.write(`${port}\n`);
+}

@@ -1,0 +1,73 @@
+/** What up, preview, drift and destroy do before the engine starts. */
+import path from "node:path";
+
+import { FleetError, loadFleet } from "../fleet/index.ts";
+import { EngineUnavailableError, ensureEngine } from "../toolchain/engine.ts";
+import { DEFAULT_STACK, UsageError, parseArguments, type CommandArguments } from "./arguments.ts";
+import { runQuietly, type EngineCall } from "./engine-run.ts";
+import { configProblems } from "./stack-config.ts";
+import {
+  ROOT,
+  engineEnvironment,
+  prepareDevFolders,
+  stackExists,
+  stackFiles,
+  type StackFiles,
+} from "./stack.ts";
+
+export interface Session extends CommandArguments {
+  call: EngineCall;
+  /** Undefined when the stack's backend is not a folder on this machine. */
+  files: StackFiles | undefined;
+}
+
+/** Our own words go to stderr: stdout is the engine's, or the report. */
+export function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+export interface SessionOptions {
+  /** Whether `wizards/` must be in order. Taking houses down does not need it. */
+  needsFleet: boolean;
+}
+
+/**
+ * Checks arguments, stack configuration and fleet, and gets the engine. Nothing on any host is touched. Returns
+ * undefined after having told the operator why not.
+ */
+export async function openSession(
+  args: readonly string[],
+  options: SessionOptions,
+): Promise<Session | undefined> {
+  try {
+    const parsed = parseArguments(args);
+    const problems = configProblems(ROOT, parsed.stack, process.env);
+    problems.forEach(say);
+    if (problems.length > 0) return undefined;
+    if (options.needsFleet) loadFleet(path.join(ROOT, "wizards"));
+    const env = engineEnvironment(parsed.stack, process.env);
+    const engine = await ensureEngine({
+      seenFile: path.join(ROOT, "node_modules", ".cache", "pulumi-engine"),
+      progress: say,
+    });
+    const files = stackFiles(parsed.stack, env);
+    const call = { engine, stack: parsed.stack, env };
+    if (parsed.stack === DEFAULT_STACK && !(await ensureDevStack(call, files))) return undefined;
+    return { ...parsed, call, files };
+  } catch (error) {
+    if (!(
+      error instanceof FleetError ||
+      error instanceof UsageError ||
+      error instanceof EngineUnavailableError
+    ))
+      throw error;
+    say(error.message);
+    return undefined;
+  }
+}
+
+async function ensureDevStack(call: EngineCall, files: StackFiles | undefined): Promise<boolean> {
+  prepareDevFolders();
+  if (files && stackExists(files)) return true;
+  return (await runQuietly(call, ["stack", "init", call.stack, "--no-select"])) === 0;
+}

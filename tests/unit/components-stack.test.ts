@@ -1,0 +1,56 @@
+import { describe, expect, test } from "vitest";
+
+import { connections, StackError, stackSettings } from "../../components/stack.ts";
+
+const reader = (values: Record<string, string>) => (key: string) => values[key];
+
+describe("settings", () => {
+  test("defaults", () => {
+    expect(stackSettings(reader({ environment: "dev", transport: "local" }))).toEqual({
+      environment: "dev",
+      transport: "local",
+      root: ".houses",
+      afterCanary: "serial",
+    });
+  });
+
+  test("all problems at once, with what is allowed", () => {
+    const read = () => stackSettings(reader({ environment: "production", afterCanary: "later" }));
+    expect(read).toThrow(StackError);
+    expect(read).toThrow(/environment is "production"; allowed: dev, cron, gateway, prod/);
+    expect(read).toThrow(/transport is not set; allowed: local, ssh; run: pulumi config set transport/);
+    expect(read).toThrow(/afterCanary is "later"; allowed: serial, parallel/);
+  });
+});
+
+describe("connections", () => {
+  const pinned = {
+    name: "forge",
+    address: "198.18.0.2",
+    port: 2222,
+    user: "admin",
+    hostKey: "ssh-ed25519 AAAA",
+  };
+  const unpinned = { name: "barn", address: "198.18.0.3", port: 22, user: "root" };
+  const settings = { environment: "prod", root: "/r", afterCanary: "serial" } as const;
+
+  test("local: a folder per host and nothing of the real one", () => {
+    expect(connections([pinned, unpinned], { ...settings, transport: "local" })).toEqual({
+      forge: { name: "forge", transport: "local", root: "/r/forge" },
+      barn: { name: "barn", transport: "local", root: "/r/barn" },
+    });
+  });
+
+  test("ssh", () => {
+    expect(connections([pinned], { ...settings, transport: "ssh" })).toEqual({
+      forge: { ...pinned, transport: "ssh" },
+    });
+  });
+
+  test("ssh without a pinned key is refused, and says how to pin", () => {
+    const connect = () => connections([pinned, unpinned], { ...settings, transport: "ssh" });
+    expect(connect).toThrow(/host barn has no pinned host key/);
+    expect(connect).toThrow(/ssh-keyscan -t ed25519 -p 22 198\.18\.0\.3/);
+    expect(connect).not.toThrow(/forge/);
+  });
+});

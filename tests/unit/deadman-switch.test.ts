@@ -1,0 +1,583 @@
+/**
+ * The script itself, on a house in a temporary folder. `systemctl`, `logger` and `curl` are doubles in front of PATH:
+ * strict ones, which record every call and fail on one they were not told of. Everything else is real.
+ */
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterEach, describe, expect, test } from "vitest";
+
+const SCRIPT = new URL("../../components/deadman/deadman.sh", import.meta.url).pathname;
+const IS_ROOT = process.getuid?.() === 0;
+const MAIN_PID = 4242;
+const linuxOnly = process.platform === "linux" ? describe : describe.skip;
+
+const made: string[] = [];
+afterEach(() => {
+  for (const folder of made.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+function fakeHouse(settings: Record<string, string> = {}) {
+  const root = mkdtempSync(join(tmpdir(), "deadman-"));
+  made.push(root);
+  // As root the script reads as another user, who must be able to get here.
+  chmodSync(root, 0o755);
+  const at = (...names: string[]) => join(root, ...names);
+  const write = (path: string, text: string, mode = 0o644) => {
+    mkdirSync(dirname(at(path)), { recursive: true });
+    writeFileSync(at(path), text, { mode });
+  };
+  for (const id of ["old", "new"]) {
+    write(`house/releases/${id}/config.yaml`, id);
+    write(`house/releases/${id}/cron/wizard-bezalel`, id);
+  }
+  symlinkSync("releases/new", at("house/current"));
+  symlinkSync("releases/old", at("house/known-good"));
+  mkdirSync(at("house/home/state"), { recursive: true });
+  mkdirSync(at("house/home/cron"), { recursive: true });
+
+  write("unit", `ActiveState=active\nMainPID=${MAIN_PID}\n`);
+  write("calls", "");
+  write(
+    "bin/systemctl",
+    `#!/bin/sh
+case "$*" in
+  "show --property=ActiveState --property=MainPID hermes-bezalel.service") cat ${at("unit")} ;;
+  "daemon-reload" | "restart --no-block hermes-bezalel.service") echo "systemctl $*" >>${at("calls")} ;;
+  *) echo "systemctl: not expected: $*" >>${at("calls")}; exit 97 ;;
+esac
+`,
+    0o755,
+  );
+  write("bin/logger", `#!/bin/sh\n[ "$1" = -t ] && [ "$3" = -p ] && echo "$2 $4 $6" >>${at("log")}\n`, 0o755);
+  write(
+    "bin/curl",
+    `#!/bin/sh
+{ cat; printf 'argv = %s\\n' "$*"; } >>${at("curl-calls")}
+exit "$(cat ${at("curl-status")})"
+`,
+    0o755,
+  );
+  write("curl-status", "0");
+
+  const conf = {
+    NAME: "bezalel",
+    HOUSE: at("house"),
+    STATE: at("state"),
+    AGENT_USER: IS_ROOT ? "nobody" : execFileSync("id", ["-un"], { encoding: "utf8" }).trim(),
+    UNIT: "hermes-bezalel.service",
+    HEALTH_URL: "",
+    GRACE: "300",
+    MAX_RETRIES: "3",
+    WINDOW: "3600",
+    PING_URL: "",
+    WEBHOOK_URL: "",
+    DRY_RUN: "no",
+    ...settings,
+  };
+  write(
+    "deadman.conf",
+    `# settings\n${Object.entries(conf)
+      .map(([key, value]) => `${key}=${value}\n`)
+      .join("")}`,
+  );
+  const options = { env: { PATH: `${at("bin")}:${process.env["PATH"]}` }, encoding: "utf8" as const };
+  const run = (...flags: string[]) => {
+    const { status, stderr } = spawnSync("/bin/sh", [SCRIPT, ...flags, at("deadman.conf")], options);
+    return { status, stderr };
+  };
+  const read = (path: string) => (existsSync(at(path)) ? readFileSync(at(path), "utf8") : "");
+  const beat = (moment: string, pid = MAIN_PID) =>
+    write(
+      "house/home/state/gateway.heartbeat",
+      JSON.stringify({ pid, updated_at: moment, monotonic: 1, start_time: 1 }),
+    );
+  return {
+    at,
+    write,
+    run,
+    read,
+    beat,
+    start: () => spawn("/bin/sh", [SCRIPT, at("deadman.conf")], options),
+    current: () => readlinkSync(at("house/current")),
+    /** Calls that change a unit. */
+    calls: () => read("calls").split("\n").filter(Boolean),
+    attempts: () => read("state/attempts").split("\n").filter(Boolean).length,
+    /** Sets the last sign of life back by so many seconds. */
+    silentFor: (seconds: number) => {
+      const [boot, uptime] = read("state/alive").trim().split(" ");
+      write("state/alive", `${boot} ${Number(uptime) - seconds}\n`);
+    },
+    /** Everything in the house with its type, target or content: two equal answers mean nothing was changed. */
+    tree: () =>
+      readdirSync(at("house"), { recursive: true, encoding: "utf8" })
+        .filter((path) => path !== ".lock")
+        .sort()
+        .map((path) => {
+          const stat = lstatSync(at("house", path));
+          if (stat.isSymbolicLink()) return `${path} -> ${readlinkSync(at("house", path))}`;
+          return stat.isFile() ? `${path}: ${stat.mtimeMs} ${readFileSync(at("house", path), "utf8")}` : path;
+        }),
+  };
+}
+
+type FakeHouse = ReturnType<typeof fakeHouse>;
+
+/** A house that was seen alive and has given no sign of life for longer than its grace. */
+function silentHouse(settings: Record<string, string> = {}): FakeHouse {
+  const house = fakeHouse({ GRACE: "5", ...settings });
+  house.beat("12:00");
+  expect(house.run().status).toBe(0);
+  house.silentFor(6);
+  return house;
+}
+
+const RESTART = "systemctl restart --no-block hermes-bezalel.service";
+
+linuxOnly("signs of life", () => {
+  test("a heartbeat that changes: nothing is done", () => {
+    const house = fakeHouse({ GRACE: "5" });
+    house.beat("12:00");
+    house.run();
+    house.silentFor(6);
+    house.beat("12:01");
+    const before = house.tree();
+    expect(house.run().status).toBe(0);
+    expect(house.tree()).toEqual(before);
+    expect(house.calls()).toEqual([]);
+  });
+
+  test("silence shorter than the grace: nothing is done", () => {
+    const house = fakeHouse();
+    house.beat("12:00");
+    house.run();
+    house.silentFor(200);
+    expect(house.run().status).toBe(0);
+    expect(house.calls()).toEqual([]);
+  });
+
+  test("a house that is looked at for the first time has a full grace, heartbeat or not", () => {
+    const house = fakeHouse({ GRACE: "5" });
+    expect(house.run().status).toBe(0);
+    expect(house.calls()).toEqual([]);
+  });
+
+  test("a heartbeat dated in the future is worth no more than any other", () => {
+    const house = fakeHouse({ GRACE: "5" });
+    house.beat("2999-01-01T00:00:00Z");
+    house.run();
+    house.silentFor(6);
+    house.run();
+    expect(house.calls()).toContain(RESTART);
+  });
+
+  test("a heartbeat of another process does not count", () => {
+    const house = silentHouse();
+    house.beat("12:01", MAIN_PID + 1);
+    house.run();
+    expect(house.calls()).toContain(RESTART);
+  });
+
+  test("without a heartbeat, the scheduler's tick counts", () => {
+    const house = fakeHouse({ GRACE: "5" });
+    house.write("house/home/cron/ticker_last_success", "1000.0");
+    house.run();
+    house.silentFor(6);
+    house.write("house/home/cron/ticker_last_success", "1060.0");
+    house.run();
+    expect(house.calls()).toEqual([]);
+    house.silentFor(6);
+    house.run();
+    expect(house.calls()).toContain(RESTART);
+  });
+
+  test("without either, the health endpoint counts", () => {
+    const house = fakeHouse({ GRACE: "5", HEALTH_URL: "http://127.0.0.1:8643/health" });
+    house.run();
+    house.silentFor(6);
+    house.run();
+    expect(house.calls()).toEqual([]);
+    house.write("curl-status", "22");
+    house.silentFor(6);
+    house.run();
+    expect(house.calls()).toContain(RESTART);
+  });
+
+  test("a reboot starts the count again", () => {
+    const house = silentHouse();
+    house.write("state/alive", "another-boot 17\n");
+    house.run();
+    expect(house.calls()).toEqual([]);
+  });
+
+  test("a unit that root has stopped is left alone; one that failed is not", () => {
+    const house = silentHouse();
+    house.write("unit", "ActiveState=inactive\nMainPID=0\n");
+    house.run();
+    expect(house.calls()).toEqual([]);
+    house.write("unit", "ActiveState=failed\nMainPID=0\n");
+    house.silentFor(6);
+    house.run();
+    expect(house.calls()).toContain(RESTART);
+  });
+
+  test("systemctl that cannot answer is an error and no reason to act", () => {
+    const house = silentHouse();
+    house.write("unit", "");
+    expect(house.run().status).toBe(1);
+    expect(house.calls()).toEqual([]);
+    expect(house.read("log")).toContain("deadman-bezalel daemon.err systemctl cannot say how");
+  });
+});
+
+linuxOnly("the agent's files are not trusted", () => {
+  test("a heartbeat that is a link is not read, wherever it points", () => {
+    const house = silentHouse();
+    rmSync(house.at("house/home/state/gateway.heartbeat"));
+    house.write("elsewhere", JSON.stringify({ pid: MAIN_PID, updated_at: "12:01" }));
+    symlinkSync(house.at("elsewhere"), house.at("house/home/state/gateway.heartbeat"));
+    house.run();
+    expect(house.calls()).toContain(RESTART);
+  });
+
+  test("a FIFO does not hold the switch up", () => {
+    const house = silentHouse();
+    rmSync(house.at("house/home/state/gateway.heartbeat"));
+    execFileSync("mkfifo", [house.at("house/home/state/gateway.heartbeat")]);
+    const began = Date.now();
+    house.run();
+    expect(Date.now() - began).toBeLessThan(5000);
+    expect(house.calls()).toContain(RESTART);
+  });
+
+  test.runIf(IS_ROOT)("a file that only root may read is not read", () => {
+    const house = silentHouse();
+    house.beat("12:01");
+    chmodSync(house.at("house/home/state/gateway.heartbeat"), 0o600);
+    house.run();
+    expect(house.calls()).toContain(RESTART);
+  });
+
+  test("a heartbeat of many megabytes is cut, not swallowed", () => {
+    const house = silentHouse();
+    house.write(
+      "house/home/state/gateway.heartbeat",
+      "x".repeat(20_000_000) + JSON.stringify({ pid: MAIN_PID }),
+    );
+    house.run();
+    expect(house.calls()).toContain(RESTART);
+  });
+
+  test("shell in a heartbeat stays text", () => {
+    const house = silentHouse();
+    house.write(
+      "house/home/state/gateway.heartbeat",
+      `{"pid": "$(touch ${house.at("owned")})\`touch ${house.at("owned")}\`"}`,
+    );
+    house.run();
+    expect(existsSync(house.at("owned"))).toBe(false);
+  });
+
+  test("what root remembers is readable by root only, and so is the lock", () => {
+    const house = silentHouse();
+    house.run();
+    for (const path of ["house/.lock", "state/alive", "state/attempts", "house/rejected"]) {
+      expect([path, (lstatSync(house.at(path)).mode & 0o777).toString(8)]).toEqual([path, "600"]);
+    }
+  });
+});
+
+linuxOnly("silence longer than the grace", () => {
+  test("goes back to the known good release, rejects the other, restarts", () => {
+    const house = silentHouse();
+    expect(house.run().status).toBe(0);
+    expect(house.current()).toBe("releases/old");
+    expect(house.calls()).toEqual(["systemctl daemon-reload", RESTART]);
+    expect(house.read("house/rejected")).toMatch(
+      /^new\t\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\tdeadman: no sign of life for \d+ s, unit is active\n$/,
+    );
+    expect(house.attempts()).toBe(1);
+    expect(readdirSync(house.at("house")).filter((name) => name.startsWith(".current"))).toEqual([]);
+  });
+
+  test("on the known good release already: only restarts", () => {
+    const house = silentHouse();
+    rmSync(house.at("house/current"));
+    symlinkSync("releases/old", house.at("house/current"));
+    house.run();
+    expect(house.calls()).toEqual([RESTART]);
+    expect(house.read("house/rejected")).toBe("");
+  });
+
+  test("without a known good release: only restarts", () => {
+    const house = silentHouse();
+    rmSync(house.at("house/known-good"));
+    house.run();
+    expect(house.current()).toBe("releases/new");
+    expect(house.calls()).toEqual([RESTART]);
+  });
+
+  test.each(["../../etc", "releases/../../etc", "releases/gone", "releases/old/x", "/etc"])(
+    "a known-good that points at %s is no release",
+    (target) => {
+      const house = silentHouse();
+      rmSync(house.at("house/known-good"));
+      symlinkSync(target, house.at("house/known-good"));
+      house.run();
+      expect(house.current()).toBe("releases/new");
+      expect(house.calls()).toEqual([RESTART]);
+    },
+  );
+
+  test("a current that points at nothing is mended", () => {
+    const house = silentHouse();
+    rmSync(house.at("house/releases/new"), { recursive: true });
+    house.run();
+    expect(house.current()).toBe("releases/old");
+    expect(house.read("house/rejected")).toBe("");
+  });
+
+  test("a house that never had a release is none of its business", () => {
+    const house = silentHouse();
+    rmSync(house.at("house/current"));
+    expect(house.run().status).toBe(0);
+    expect(house.calls()).toEqual([]);
+  });
+
+  test("a release is rejected once, however often it happens", () => {
+    const house = silentHouse();
+    house.write("house/rejected", "new\t2026-01-01T00:00:00Z\tearlier\n");
+    house.run();
+    expect(house.read("house/rejected")).toBe("new\t2026-01-01T00:00:00Z\tearlier\n");
+    expect(house.current()).toBe("releases/old");
+  });
+
+  test("crontabs of the release it goes back to get a new modification time, or cron would miss the change", () => {
+    const house = silentHouse();
+    const crontab = house.at("house/releases/old/cron/wizard-bezalel");
+    execFileSync("touch", ["-d", "2001-01-01", crontab]);
+    house.run();
+    expect(lstatSync(crontab).mtimeMs).toBeGreaterThan(Date.now() - 60_000);
+  });
+
+  test("the restart has a grace of its own", () => {
+    const house = silentHouse();
+    house.run();
+    house.run();
+    expect(house.calls().filter((call) => call === RESTART)).toHaveLength(1);
+  });
+
+  test("a restart that fails is an error, and counted", () => {
+    const house = silentHouse();
+    house.write(
+      "bin/systemctl",
+      readFileSync(house.at("bin/systemctl"), "utf8").replaceAll("restart --no-block", "x"),
+      0o755,
+    );
+    expect(house.run().status).toBe(1);
+    expect(house.attempts()).toBe(1);
+  });
+});
+
+linuxOnly("retries are bounded", () => {
+  const exhaust = (house: FakeHouse, times: number) => {
+    for (let time = 0; time < times; time++) {
+      house.run();
+      house.silentFor(6);
+    }
+  };
+
+  test("after maxRetries it sets deadman_active with reason and time, and stays away", () => {
+    const house = silentHouse();
+    exhaust(house, 3);
+    expect(existsSync(house.at("state/deadman_active"))).toBe(false);
+    house.run();
+    expect(house.read("state/deadman_active")).toMatch(
+      /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\tno sign of life for \d+ s, unit is active; 3 restarts within 3600 s did not help\n$/,
+    );
+    const calls = house.calls();
+    const tree = house.tree();
+    expect(calls.filter((call) => call === RESTART)).toHaveLength(3);
+    house.run();
+    expect(house.calls()).toEqual(calls);
+    expect(house.tree()).toEqual(tree);
+  });
+
+  test("once a human has removed the flag, it starts afresh", () => {
+    const house = silentHouse();
+    exhaust(house, 3);
+    house.run();
+    rmSync(house.at("state/deadman_active"));
+    house.run();
+    expect(existsSync(house.at("state/deadman_active"))).toBe(false);
+    house.silentFor(6);
+    house.run();
+    expect(house.attempts()).toBe(1);
+  });
+
+  test("attempts older than the window do not count", () => {
+    const house = silentHouse();
+    const old = Math.floor(Date.now() / 1000) - 3601;
+    house.write("state/attempts", `${old}\n${old}\n${old}\n`);
+    house.run();
+    expect(house.calls()).toContain(RESTART);
+    expect(house.attempts()).toBe(1);
+  });
+
+  test("attempts dated in the future count from now, as after a clock that was set back", () => {
+    const house = silentHouse();
+    const future = Math.floor(Date.now() / 1000) + 86_400;
+    house.write("state/attempts", `${future}\n${future}\n`);
+    house.run();
+    const epochs = house.read("state/attempts").trim().split("\n").map(Number);
+    expect(epochs).toHaveLength(3);
+    for (const epoch of epochs) expect(epoch).toBeLessThanOrEqual(Math.ceil(Date.now() / 1000));
+  });
+
+  test("damaged counters count as attempts", () => {
+    const house = silentHouse();
+    house.write("state/attempts", "garbage\n$(id)\n-1\n");
+    house.run();
+    expect(existsSync(house.at("state/deadman_active"))).toBe(true);
+  });
+});
+
+linuxOnly("dry run", () => {
+  test.each([
+    ["as a setting", { DRY_RUN: "yes" }, []],
+    ["as a flag", {}, ["--dry-run"]],
+  ] as const)("%s: says what it would do and changes nothing", (_, settings, flags) => {
+    const house = silentHouse(settings);
+    const before = house.tree();
+    expect(house.run(...flags).status).toBe(0);
+    expect(house.tree()).toEqual(before);
+    expect(house.calls()).toEqual([]);
+    expect(house.attempts()).toBe(0);
+    expect(house.read("log")).toContain("dry run: no sign of life");
+    expect(house.read("log")).toContain(
+      "would go back from release new to old and restart hermes-bezalel.service",
+    );
+  });
+
+  test("does not give up either", () => {
+    const house = silentHouse({ DRY_RUN: "yes", MAX_RETRIES: "0" });
+    house.run();
+    expect(existsSync(house.at("state/deadman_active"))).toBe(false);
+    expect(house.read("log")).toContain("would set deadman_active");
+  });
+});
+
+linuxOnly("one at a time", () => {
+  test("does nothing while an update or another copy holds the house's lock", async () => {
+    const house = silentHouse();
+    const holder = spawn("flock", [house.at("house/.lock"), "sh", "-c", "echo held; cat"], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    await new Promise((resolve) => holder.stdout.once("data", resolve));
+    const before = house.tree();
+    expect(house.run().status).toBe(0);
+    expect(house.calls()).toEqual([]);
+    expect(house.tree()).toEqual(before);
+    const ended = new Promise((resolve) => holder.once("exit", resolve));
+    holder.stdin.end();
+    await ended;
+    house.run();
+    expect(house.calls()).toContain(RESTART);
+  });
+
+  test("copies started together act once", async () => {
+    const house = silentHouse();
+    const copies = [house.start(), house.start(), house.start()];
+    await Promise.all(copies.map((copy) => new Promise((resolve) => copy.once("exit", resolve))));
+    expect(house.calls().filter((call) => call === RESTART)).toHaveLength(1);
+    expect(house.attempts()).toBe(1);
+  });
+});
+
+linuxOnly("alerts", () => {
+  const URL_WITH_TOKEN = "https://alerts.example/hook?token=t0ken";
+
+  test("go to the journal and the webhook; the URL is not in argv", () => {
+    const house = silentHouse({ WEBHOOK_URL: URL_WITH_TOKEN });
+    house.run();
+    expect(house.read("log")).toContain("deadman-bezalel daemon.alert restart: no sign of life");
+    const [config, argv] = house.read("curl-calls").trim().split("\nargv = ");
+    expect(config).toBe(`url = "${URL_WITH_TOKEN}"`);
+    expect(argv).not.toContain("t0ken");
+    const body: unknown = JSON.parse(argv?.split("--data ")[1] ?? "");
+    expect(body).toMatchObject({ house: "bezalel", event: "restart" });
+    expect(existsSync(house.at("state/alert"))).toBe(false);
+  });
+
+  test("one that could not be delivered is tried again, also after giving up", () => {
+    const house = silentHouse({ WEBHOOK_URL: URL_WITH_TOKEN, MAX_RETRIES: "0" });
+    house.write("curl-status", "7");
+    house.run();
+    expect(existsSync(house.at("state/deadman_active"))).toBe(true);
+    expect(JSON.parse(house.read("state/alert"))).toMatchObject({ event: "deadman_active" });
+    house.write("curl-status", "0");
+    expect(house.run().status).toBe(0);
+    expect(existsSync(house.at("state/alert"))).toBe(false);
+    expect(house.read("curl-calls").match(/deadman_active/g)).toHaveLength(2);
+  });
+
+  test("the outside monitor is pinged while all is well, and only then", () => {
+    const house = fakeHouse({ PING_URL: "https://ping.example/b", GRACE: "5" });
+    house.run();
+    expect(house.read("curl-calls")).toContain("https://ping.example/b");
+    house.write("curl-calls", "");
+    house.silentFor(6);
+    house.run();
+    expect(house.read("curl-calls")).toBe("");
+  });
+});
+
+linuxOnly("settings", () => {
+  test.each([
+    ["GRACE", "soon"],
+    ["MAX_RETRIES", ""],
+    ["WINDOW", "1e9"],
+    ["NAME", "Bezalel; rm"],
+    ["UNIT", "ssh.socket"],
+    ["HOUSE", "relative/path"],
+    ["DRY_RUN", "perhaps"],
+    ["WEBHOOK_URL", 'https://x/"'],
+    ["SURPRISE", "1"],
+  ])("%s=%s is refused", (key, value) => {
+    const house = silentHouse();
+    house.write(
+      "deadman.conf",
+      house.read("deadman.conf").replace(new RegExp(`^${key}=.*\n`, "m"), "") + `${key}=${value}\n`,
+    );
+    expect(house.run().status).toBe(2);
+    expect(house.calls()).toEqual([]);
+  });
+
+  test("they are read as data", () => {
+    const house = silentHouse();
+    house.write("deadman.conf", `${house.read("deadman.conf")}PING_URL=$(touch ${house.at("owned")})\n`);
+    house.run();
+    expect(existsSync(house.at("owned"))).toBe(false);
+  });
+});
+
+test.skipIf(spawnSync("shellcheck", ["--version"]).error !== undefined)(
+  "the shell scripts pass shellcheck",
+  () => {
+    const prepare = new URL("../../components/gateway/prepare-home.sh", import.meta.url).pathname;
+    expect(spawnSync("shellcheck", [SCRIPT, prepare], { encoding: "utf8" }).stdout).toBe("");
+  },
+);

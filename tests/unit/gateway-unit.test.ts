@@ -1,0 +1,236 @@
+import { spawnSync } from "node:child_process";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+
+import { gatewayUnit, type GatewayUnit } from "../../components/gateway/unit.ts";
+
+const valid: GatewayUnit = {
+  house: "bezalel",
+  path: "/srv/wizards/bezalel",
+  user: "wizard-bezalel",
+  venv: "/opt/hermes/venv",
+  drainTimeout: 0,
+};
+
+/** Directives of a unit's text: `Key` → values in order. */
+function directives(text: string): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const line of text.split("\n")) {
+    const [key, ...rest] = line.split("=");
+    if (key === undefined || rest.length === 0 || line.startsWith("#")) continue;
+    found.set(key, [...(found.get(key) ?? []), rest.join("=")]);
+  }
+  return found;
+}
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "gateway-"));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe("the unit", () => {
+  const unit = directives(gatewayUnit(valid));
+
+  test("runs the harness as the house's user, under the release's configuration", () => {
+    expect(unit.get("ExecStart")).toEqual(["/opt/hermes/venv/bin/python -m hermes_cli.main gateway run"]);
+    expect(unit.get("User")).toEqual(["wizard-bezalel"]);
+    expect(unit.get("Group")).toEqual(["wizard-bezalel"]);
+    expect(unit.get("Environment")).toEqual([
+      "HOME=/srv/wizards/bezalel/home",
+      "USER=wizard-bezalel",
+      "LOGNAME=wizard-bezalel",
+      "PATH=/opt/hermes/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+      "VIRTUAL_ENV=/opt/hermes/venv",
+      "HERMES_HOME=/srv/wizards/bezalel/home",
+      "HERMES_MANAGED_DIR=/srv/wizards/bezalel/current",
+    ]);
+  });
+
+  test("mounts the release's .env over the agent's, prepared without root's rights, checked before start", () => {
+    const mount = "/srv/wizards/bezalel/current/.env:/srv/wizards/bezalel/home/.env";
+    expect(unit.get("BindReadOnlyPaths")).toEqual([mount]);
+    const [prepare, check] = unit.get("ExecStartPre") ?? [];
+    expect(prepare).toMatch(
+      /^\+\/usr\/bin\/setpriv --reuid=wizard-bezalel --regid=wizard-bezalel .*--no-new-privs/,
+    );
+    expect(check).toBe(
+      "/usr/bin/test ! -L /srv/wizards/bezalel/home/.env " +
+        "-a /srv/wizards/bezalel/home/.env -ef /srv/wizards/bezalel/current/.env",
+    );
+  });
+
+  test("follows the harness's exit codes and never gives up restarting", () => {
+    const facts = [
+      "Restart",
+      "RestartForceExitStatus",
+      "RestartPreventExitStatus",
+      "SuccessExitStatus",
+      "StartLimitIntervalSec",
+    ];
+    expect(facts.map((key) => unit.get(key))).toEqual([["always"], ["75"], ["78"], ["1 75"], ["0"]]);
+    expect(unit.get("KillMode")).toEqual(["mixed"]);
+    expect(unit.get("ExecReload")).toEqual(["/bin/kill -USR1 $MAINPID"]);
+  });
+
+  test.each([
+    [0, "60"],
+    [30, "60"],
+    [31, "61"],
+    [600, "630"],
+  ])("leaves time to drain: %i s", (drainTimeout, expected) => {
+    expect(directives(gatewayUnit({ ...valid, drainTimeout })).get("TimeoutStopSec")).toEqual([expected]);
+  });
+
+  test("only the home is writable", () => {
+    expect(unit.get("ProtectSystem")).toEqual(["strict"]);
+    expect(unit.get("ReadWritePaths")).toEqual(["/srv/wizards/bezalel/home"]);
+    expect(unit.get("CapabilityBoundingSet")).toEqual([""]);
+    expect(unit.get("UMask")).toEqual(["0077"]);
+  });
+
+  test("every directive of the sandbox is there", () => {
+    const sandbox = [
+      ...[
+        "NoNewPrivileges",
+        "PrivateTmp",
+        "PrivateDevices",
+        "ProtectHome",
+        "ProtectClock",
+        "ProtectControlGroups",
+      ],
+      ...[
+        "ProtectHostname",
+        "ProtectKernelLogs",
+        "ProtectKernelModules",
+        "ProtectKernelTunables",
+        "LockPersonality",
+      ],
+      ...["RestrictNamespaces", "RestrictRealtime", "RestrictSUIDSGID", "RemoveIPC"],
+    ];
+    expect(sandbox.filter((key) => unit.get(key)?.join() !== "yes")).toEqual([]);
+    expect(unit.get("SystemCallFilter")).toEqual(["@system-service"]);
+    expect(unit.get("ProtectProc")).toEqual(["invisible"]);
+  });
+
+  const analyze = (...flags: string[]) => spawnSync("systemd-analyze", flags, { encoding: "utf8" });
+  const canAnalyze = analyze("--version").error === undefined;
+
+  test.runIf(canAnalyze)("systemd rates its exposure 2.5 at most", () => {
+    const file = join(folder, "hermes-bezalel.service");
+    writeFileSync(file, gatewayUnit(valid));
+    const { status, stdout } = analyze("security", "--offline=true", "--threshold=25", "--no-pager", file);
+    expect(stdout).toMatch(/Overall exposure level/);
+    expect(status).toBe(0);
+  });
+
+  test.runIf(canAnalyze)("systemd finds nothing wrong with it", () => {
+    const file = join(folder, "hermes-bezalel.service");
+    // The harness is not installed here; any program stands for its interpreter.
+    const text = gatewayUnit(valid).replaceAll("/opt/hermes/venv/bin/python", "/bin/sh");
+    writeFileSync(file, text);
+    expect(analyze("verify", file).stderr).toBe("");
+    writeFileSync(file, text.replace("KillMode=mixed", "KillMode=mixd"));
+    expect(analyze("verify", file).stderr).toContain("mixd");
+  });
+});
+
+describe("what systemd would misread is refused", () => {
+  test.each([
+    ["path", "/srv/wizards/my house"],
+    ["path", "/srv/%h"],
+    ["path", "/srv/a:b"],
+    ["path", "srv/wizards"],
+    ["path", "/srv/x\nUser=root"],
+    ["path", "/srv/../etc"],
+    ["path", "/home/bezalel"],
+    ["path", "/root/wizards/bezalel"],
+    ["path", "/tmp/bezalel"],
+    ["venv", "/opt/hermes venv"],
+    ["venv", "/root/venv"],
+    ["user", "wizard bezalel"],
+    ["user", "Root"],
+    ["house", "be zalel"],
+    ["drainTimeout", Number.NaN],
+    ["drainTimeout", -1],
+  ] as const)("%s %j", (key, value) => {
+    expect(() => gatewayUnit({ ...valid, [key]: value })).toThrow(/The unit of house .* cannot be written/);
+  });
+
+  test("all problems at once", () => {
+    expect(() => gatewayUnit({ ...valid, path: "/home/a b", user: "A" })).toThrow(
+      /path .*; path .*hides it.*; user /,
+    );
+  });
+});
+
+describe("preparing the home", () => {
+  const script = new URL("../../components/gateway/prepare-home.sh", import.meta.url).pathname;
+  const prepare = () => spawnSync("/bin/sh", [script, folder], { encoding: "utf8" });
+  const env = () => join(folder, ".env");
+  const setAside = () => readdirSync(folder).filter((name) => name.startsWith(".env.set-aside."));
+
+  test("a missing .env becomes an empty file for the mount", () => {
+    expect(prepare().status).toBe(0);
+    expect(lstatSync(env()).isFile()).toBe(true);
+    expect(lstatSync(env()).mode & 0o777).toBe(0o600);
+  });
+
+  test("a file stays as it is", () => {
+    writeFileSync(env(), "KEEP=1\n");
+    expect(prepare().status).toBe(0);
+    expect(readFileSync(env(), "utf8")).toBe("KEEP=1\n");
+    expect(setAside()).toEqual([]);
+  });
+
+  test("a link is set aside, and what it points at is left alone", () => {
+    const target = join(folder, "target");
+    writeFileSync(target, "untouched");
+    symlinkSync(target, env());
+    expect(prepare().status).toBe(0);
+    expect(lstatSync(env()).isFile()).toBe(true);
+    expect(readFileSync(target, "utf8")).toBe("untouched");
+    expect(setAside().map((name) => readlinkSync(join(folder, name)))).toEqual([target]);
+  });
+
+  test("a link to nowhere does not make its target", () => {
+    symlinkSync(join(folder, "nowhere"), env());
+    expect(prepare().status).toBe(0);
+    expect(existsSync(join(folder, "nowhere"))).toBe(false);
+    expect(lstatSync(env()).isFile()).toBe(true);
+  });
+
+  test("a folder is set aside with its content", () => {
+    mkdirSync(env());
+    writeFileSync(join(env(), "inside"), "kept");
+    expect(prepare().status).toBe(0);
+    expect(lstatSync(env()).isFile()).toBe(true);
+    expect(readFileSync(join(folder, setAside()[0] ?? "", "inside"), "utf8")).toBe("kept");
+  });
+
+  test("a FIFO is set aside and holds nobody up", () => {
+    spawnSync("mkfifo", [env()]);
+    expect(prepare().status).toBe(0);
+    expect(lstatSync(env()).isFile()).toBe(true);
+  });
+
+  test("a home that is not there is an error", () => {
+    rmSync(folder, { recursive: true });
+    expect(prepare().status).not.toBe(0);
+  });
+});

@@ -1,0 +1,30 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    // A skipped test is a hole in the net: CI fails on one (see .ci/run).
+    passWithNoTests: false,
+    projects: [
+      { test: { name: "unit", include: ["tests/unit/**/*.test.ts"], testTimeout: 20_000 } },
+      {
+        test: {
+          name: "engine",
+          include: ["tests/engine/**/*.test.ts"],
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
+          // Each file starts whole engines; two cores serve them best one file at a time.
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: "harness",
+          include: ["tests/harness/**/*.test.ts"],
+          testTimeout: 240_000,
+          hookTimeout: 600_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
