@@ -31,7 +31,9 @@ export function bannedModel(banned: readonly BannedFamily[], model: string): Ban
   const name = normalise(model);
   const parts = [...name.matchAll(/[/.:~@]/g)].map((match) => name.slice(match.index + 1));
   const candidates = [name, ...parts];
-  return banned.find((family) => family.models.some((pattern) => candidates.some((candidate) => fits(pattern, candidate))));
+  return banned.find((family) =>
+    family.models.some((pattern) => candidates.some((candidate) => fits(pattern, candidate))),
+  );
 }
 
 /** By the host of a URL only. Text without a scheme is read as a host, as clients do. */
@@ -50,7 +52,8 @@ export function bannedKey(banned: readonly BannedFamily[], name: string): Banned
 const PROVIDER_PLACE = /(^|_)providers?$/;
 const MODEL_PLACE = /(^|_)(models?|model_id|default_model|reference_models)$/;
 const KEY_PLACE = /(^|_)(key_env|api_key_env|token_env|env_passthrough|docker_forward_env)$/;
-const PROSE_PLACE = /^(prompt|prompts|system_prompt|channel_prompts|personalities|platform_hints|description|role)$/;
+const PROSE_PLACE =
+  /^(prompt|prompts|system_prompt|channel_prompts|personalities|platform_hints|description|role)$/;
 
 /**
  * Every violation in a configuration tree. The key a value stands under says what it names; a URL is recognised
@@ -92,9 +95,11 @@ function judge(banned: readonly BannedFamily[], value: string, path: Path): Bann
   if (PROVIDER_PLACE.test(place)) return bannedProvider(banned, value) ?? bannedUrl(banned, value);
   if (KEY_PLACE.test(place)) return bannedKey(banned, value);
   // `model: {default: …}` and its spellings: the section's own name says that it is a model.
-  const isModel = MODEL_PLACE.test(place) || (path[0] === "model" && ["default", "name", "model"].includes(place));
+  const isModel =
+    MODEL_PLACE.test(place) || (path[0] === "model" && ["default", "name", "model"].includes(place));
   if (isModel) return bannedModel(banned, value);
-  const looksLikeUrl = /^[a-z][a-z0-9+.-]*:\/\//i.test(value.trim()) || /(^|_)(url|host|endpoint|api_base)$/.test(place);
+  const looksLikeUrl =
+    /^[a-z][a-z0-9+.-]*:\/\//i.test(value.trim()) || /(^|_)(url|host|endpoint|api_base)$/.test(place);
   return looksLikeUrl ? bannedUrl(banned, value) : undefined;
 }
 
@@ -144,7 +149,10 @@ const compiled = new Map<string, RegExp>();
 function fits(pattern: string, text: string): boolean {
   let expression = compiled.get(pattern);
   if (expression === undefined) {
-    const body = pattern.toLowerCase().split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
+    const body = pattern
+      .toLowerCase()
+      .split("*")
+      .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
     expression = new RegExp(`^${body.join(".*")}$`, "su");
     compiled.set(pattern, expression);
   }

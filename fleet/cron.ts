@@ -28,7 +28,16 @@ export interface CronProblem {
   allowed: string;
 }
 
-const NICKNAMES = ["@reboot", "@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"];
+const NICKNAMES = [
+  "@reboot",
+  "@yearly",
+  "@annually",
+  "@monthly",
+  "@weekly",
+  "@daily",
+  "@midnight",
+  "@hourly",
+];
 const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
@@ -58,9 +67,15 @@ export function cronProblems(entry: CronEntry): CronProblem[] {
     problems.push({ path, message, got, allowed });
   };
   if (!NAME.test(entry.name)) {
-    report(["name"], "is no name of a cron entry", entry.name, "up to 64 letters, digits, blanks, dots, dashes");
+    report(
+      ["name"],
+      "is no name of a cron entry",
+      entry.name,
+      "up to 64 letters, digits, blanks, dots, dashes",
+    );
   }
-  for (const { message, got, allowed } of scheduleProblems(entry.schedule)) report(["schedule"], message, got, allowed);
+  for (const { message, got, allowed } of scheduleProblems(entry.schedule))
+    report(["schedule"], message, got, allowed);
   if (!USER.test(entry.user)) {
     report(["user"], "is no user name", entry.user, "lower-case letters, digits, _ and -, at most 32");
   }
@@ -73,10 +88,20 @@ export function cronProblems(entry: CronEntry): CronProblem[] {
   entry.command.forEach((word, index) => {
     const bad = forbiddenCharacter(word);
     if (bad === undefined) return;
-    report(["command", index], `holds ${bad}`, word, "no %, newline or control characters: put them into a script");
+    report(
+      ["command", index],
+      `holds ${bad}`,
+      word,
+      "no %, newline or control characters: put them into a script",
+    );
   });
   if (problems.length === 0 && renderLine(entry).length > MAX_LINE) {
-    report(["command"], "makes a line that cron cuts off", entry.command, `at most ${MAX_LINE} characters, quoted`);
+    report(
+      ["command"],
+      "makes a line that cron cuts off",
+      entry.command,
+      `at most ${MAX_LINE} characters, quoted`,
+    );
   }
   return problems;
 }
@@ -88,7 +113,9 @@ export function cronProblems(entry: CronEntry): CronProblem[] {
  * @param header lines to put on top as comments
  */
 export function renderCronFile(entries: readonly CronEntry[], header?: string): string {
-  const problems = entries.flatMap((entry) => cronProblems(entry).map((problem) => `${entry.name}: ${problem.path.join(".")} ${problem.message}`));
+  const problems = entries.flatMap((entry) =>
+    cronProblems(entry).map((problem) => `${entry.name}: ${problem.path.join(".")} ${problem.message}`),
+  );
   const names = new Set(entries.map((entry) => entry.name));
   if (names.size < entries.length) problems.push("two entries share a name");
   if (problems.length > 0) throw new Error(`No cron file can be made of this: ${problems.join("; ")}`);
@@ -144,7 +171,6 @@ function partFits(part: string, { low, high }: Field): boolean {
 function forbiddenCharacter(word: string): string | undefined {
   if (word.includes("%")) return "a %, which cron turns into a newline";
   if (/[\r\n]/.test(word)) return "a newline";
-  // eslint-disable-next-line no-control-regex
   return /[\x00-\x1f\x7f]/.test(word) ? "a control character" : undefined;
 }
 

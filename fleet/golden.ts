@@ -64,10 +64,16 @@ export function goldenLayer(
 }
 
 /** Environment variables that steer the harness past its configuration, set to nothing, and where its server listens. */
-export function goldenEnvironment(fleet: Pick<Fleet, "banned">, house: House, facts: HarnessFacts): Record<string, string> {
+export function goldenEnvironment(
+  fleet: Pick<Fleet, "banned">,
+  house: House,
+  facts: HarnessFacts,
+): Record<string, string> {
   const keys = new Set(houseKeys(house));
   return {
-    ...Object.fromEntries(facts.steeringVariables.filter((name) => !keys.has(name)).map((name) => [name, ""])),
+    ...Object.fromEntries(
+      facts.steeringVariables.filter((name) => !keys.has(name)).map((name) => [name, ""]),
+    ),
     API_SERVER_HOST: "127.0.0.1",
     API_SERVER_PORT: String(house.ports.health),
   };
@@ -99,7 +105,8 @@ export function taskEntry(house: House, section: unknown): ProviderEntry | undef
 
 function taskRoute(house: House, section: unknown): Tree {
   const entry = taskEntry(house, section);
-  if (entry === undefined) throw new Error(`House ${house.name} routes a task to a provider outside its chain`);
+  if (entry === undefined)
+    throw new Error(`House ${house.name} routes a task to a provider outside its chain`);
   const model = at(section, ["model"]);
   return route({ ...entry, model: typeof model === "string" && model !== "" ? model : entry.model });
 }
@@ -124,11 +131,11 @@ function chainEntry(entry: ProviderEntry): Tree {
 
 /** The harness's mixture of agents is off; its default preset would otherwise name models outside the chain. */
 function mixture(house: House): Tree {
-  const models = house.providers.map(({ provider, model }) => ({ provider, model }));
+  const routes = house.providers.map((entry) => ({ ...route(entry), api_key: "", api_mode: "" }));
   return {
     default_preset: "default",
     active_preset: "",
-    presets: { default: { enabled: false, reference_models: models, aggregator: models[0] } },
+    presets: { default: { enabled: false, reference_models: routes, aggregator: routes[0] } },
   };
 }
 

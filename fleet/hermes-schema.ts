@@ -12,7 +12,16 @@ import { isKnownSecret } from "./redact.ts";
 
 /** Top-level keys the gateway reads beyond the harness's own list of known ones. */
 const EXTRA_ROOT_KEYS = ["model_aliases", "provider_routing", "channel_aliases"];
-const MAPS = ["platforms", "platform_toolsets", "mcp_servers", "image_gen", "video_gen", "plugins", "session_reset", "provider_routing"];
+const MAPS = [
+  "platforms",
+  "platform_toolsets",
+  "mcp_servers",
+  "image_gen",
+  "video_gen",
+  "plugins",
+  "session_reset",
+  "provider_routing",
+];
 const SECRET_LEAF = /(^|_)(api_?key|token|secret|password|access_key)$/i;
 const REFERENCE = /^\$\{[A-Z][A-Z0-9_]*\}$/;
 
@@ -26,15 +35,18 @@ export function hermesProblems(merged: Merged, house: House, facts: HarnessFacts
   const known = new Set([...facts.rootKeys, ...EXTRA_ROOT_KEYS]);
 
   for (const key of Object.keys(config)) {
-    if (!known.has(key)) report([key], "is no key of the harness", config[key], `a known key${closest(key, known)}`);
+    if (!known.has(key))
+      report([key], "is no key of the harness", config[key], `a known key${closest(key, known)}`);
   }
   for (const path of DERIVED) {
     const value = at(config, path);
-    if (value !== undefined) report(path, "is derived", value, "nothing here: house.yaml and the golden layer say it");
+    if (value !== undefined)
+      report(path, "is derived", value, "nothing here: house.yaml and the golden layer say it");
   }
   compareTypes(config, facts.defaults, [], report);
   for (const key of MAPS) {
-    if (config[key] !== undefined && !isMap(config[key])) report([key], "has the wrong type", config[key], "a map");
+    if (config[key] !== undefined && !isMap(config[key]))
+      report([key], "has the wrong type", config[key], "a map");
   }
   for (const key of ["platforms", "mcp_servers"]) {
     for (const [name, value] of Object.entries(mapAt(config, [key]))) {
@@ -47,7 +59,12 @@ export function hermesProblems(merged: Merged, house: House, facts: HarnessFacts
     }
     const overrides = at(config, ["platforms", name, "channel_overrides"]);
     if (overrides !== undefined) {
-      report(["platforms", name, "channel_overrides"], "is pinned", overrides, "nothing: a house has one provider chain");
+      report(
+        ["platforms", name, "channel_overrides"],
+        "is pinned",
+        overrides,
+        "nothing: a house has one provider chain",
+      );
     }
   }
   for (const [name, list] of Object.entries(mapAt(config, ["platform_toolsets"]))) {
@@ -99,10 +116,19 @@ function routeProblems(config: Tree, house: House, facts: HarnessFacts, report: 
     if (taskEntry(house, section) === undefined) {
       report([...path, "provider"], "is not in the house's chain", section["provider"], `${chain}, or auto`);
     }
-    for (const key of ["base_url", "api_key", "api_mode", "key_env", "api_key_env", "extra_body", "fallback_chain"]) {
+    for (const key of [
+      "base_url",
+      "api_key",
+      "api_mode",
+      "key_env",
+      "api_key_env",
+      "extra_body",
+      "fallback_chain",
+    ]) {
       const value = section[key];
       const empty = value === undefined || value === "" || (Array.isArray(value) && value.length === 0);
-      if (!empty) report([...path, key], "is derived", value, "nothing here: the provider chain in house.yaml says it");
+      if (!empty)
+        report([...path, key], "is derived", value, "nothing here: the provider chain in house.yaml says it");
     }
   }
 }
@@ -122,12 +148,16 @@ function safetyProblems(config: Tree, house: House, report: Report): void {
     if (value !== undefined && value !== wanted) report(path, "is not allowed", value, String(wanted));
   }
   const cwd = at(config, ["terminal", "cwd"]);
-  const outside = typeof cwd === "string" && cwd !== "." && (!cwd.startsWith(`${house.path}/`) || cwd.split("/").includes(".."));
+  const outside =
+    typeof cwd === "string" &&
+    cwd !== "." &&
+    (!cwd.startsWith(`${house.path}/`) || cwd.split("/").includes(".."));
   if (outside) report(["terminal", "cwd"], "is outside the house", cwd, `a folder below ${house.path}/`);
   for (const [key, wanted] of Object.entries({ host: "127.0.0.1", port: house.ports.health })) {
     const path = ["platforms", "api_server", "extra", key];
     const value = at(config, path);
-    if (value !== undefined && value !== wanted) report(path, "differs from house.yaml", value, String(wanted));
+    if (value !== undefined && value !== wanted)
+      report(path, "differs from house.yaml", value, String(wanted));
   }
 }
 
@@ -153,8 +183,12 @@ function mapAt(tree: Tree, path: Path): Tree {
 
 /** `; did you mean …` for a known key that differs by one or two letters. */
 function closest(key: string, known: ReadonlySet<string>): string {
-  const best = [...known].map((name) => ({ name, distance: editDistance(key, name) })).sort((a, b) => a.distance - b.distance)[0];
-  return best !== undefined && best.distance <= 2 ? `; did you mean ${best.name}?` : " of the harness's config.yaml";
+  const best = [...known]
+    .map((name) => ({ name, distance: editDistance(key, name) }))
+    .sort((a, b) => a.distance - b.distance)[0];
+  return best !== undefined && best.distance <= 2
+    ? `; did you mean ${best.name}?`
+    : " of the harness's config.yaml";
 }
 
 function editDistance(a: string, b: string): number {

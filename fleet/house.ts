@@ -44,7 +44,12 @@ export function houseFromData(name: string, data: HouseData, fleet: FleetData, f
 }
 
 /** Everything wrong with one house as such. */
-export function houseProblems(house: House, source: DataFile, fleet: FleetData, facts: HarnessFacts): Problem[] {
+export function houseProblems(
+  house: House,
+  source: DataFile,
+  fleet: FleetData,
+  facts: HarnessFacts,
+): Problem[] {
   const problems: Problem[] = [];
   const report: Report = (path, message, value, allowed) => {
     problems.push(valueProblem(placeOf(source, path), message, value, allowed));
@@ -70,7 +75,8 @@ export function houseProblems(house: House, source: DataFile, fleet: FleetData, 
   for (const list of ["cron", "jobs"] as const) {
     const names = house[list].map((entry) => entry.name);
     names.forEach((name, index) => {
-      if (names.indexOf(name) < index) report([list, index, "name"], "is used twice", name, "every name once");
+      if (names.indexOf(name) < index)
+        report([list, index, "name"], "is used twice", name, "every name once");
     });
   }
   bannedProblems(house, fleet.banned, report);
@@ -90,10 +96,20 @@ function chainProblems(house: House, facts: HarnessFacts, report: Report): void 
       report([...path, "keyEnv"], `is not read for ${entry.provider}`, entry.keyEnv, keys.join(", "));
     }
     if (entry.provider === "custom" && entry.baseUrl === undefined) {
-      report([...path, "baseUrl"], "is missing", undefined, "the URL of the endpoint, e.g. http://127.0.0.1:8080/v1");
+      report(
+        [...path, "baseUrl"],
+        "is missing",
+        undefined,
+        "the URL of the endpoint, e.g. http://127.0.0.1:8080/v1",
+      );
     }
     if (entry.provider !== "custom" && entry.baseUrl !== undefined) {
-      report([...path, "baseUrl"], "is only for provider custom", entry.baseUrl, "nothing: the harness knows the URL");
+      report(
+        [...path, "baseUrl"],
+        "is only for provider custom",
+        entry.baseUrl,
+        "nothing: the harness knows the URL",
+      );
     }
     const earlier = house.providers.slice(0, index);
     if (earlier.some((other) => sameEntry(other, entry))) {
@@ -103,7 +119,8 @@ function chainProblems(house: House, facts: HarnessFacts, report: Report): void 
   const last = house.providers.length - 1;
   const local = house.providers[last];
   if (local !== undefined && !isLocal(local)) {
-    const allowed = "provider custom with a baseUrl on this machine, so that the house answers when the network is gone";
+    const allowed =
+      "provider custom with a baseUrl on this machine, so that the house answers when the network is gone";
     report(["providers", last], "ends the chain without a local model", local.provider, allowed);
   }
 }
@@ -137,7 +154,9 @@ export function sharedPlaceProblems(houses: readonly { house: House; source: Dat
         const place = placeOf(otherSource, path);
         const where = place.line === undefined ? place.file : `${place.file}:${place.line}`;
         const message = `is taken on host ${house.host} by ${other.name} (${where})`;
-        problems.push(valueProblem(placeOf(source, path), message, value, "one of its own per house of a host"));
+        problems.push(
+          valueProblem(placeOf(source, path), message, value, "one of its own per house of a host"),
+        );
       };
       if (other.ports.health === house.ports.health) report(["ports", "health"], house.ports.health);
       if (overlaps(other.path, house.path)) report(["path"], house.path);
@@ -151,7 +170,11 @@ function overlaps(a: string, b: string): boolean {
   return `${a}/`.startsWith(`${b}/`) || `${b}/`.startsWith(`${a}/`);
 }
 
-function agentJob(house: string, job: HouseData["jobs"][number], providers: readonly ProviderEntry[]): AgentJob {
+function agentJob(
+  house: string,
+  job: HouseData["jobs"][number],
+  providers: readonly ProviderEntry[],
+): AgentJob {
   const link = providers.find((entry) => entry.provider === job.provider) ?? providers[0];
   return {
     id: createHash("sha256").update(`${house}\0${job.name}`).digest("hex").slice(0, 12),
@@ -179,13 +202,19 @@ function sameEntry(a: ProviderEntry, b: ProviderEntry): boolean {
 }
 
 export function isLocal(entry: ProviderEntry): boolean {
-  return entry.provider === "custom" && entry.baseUrl !== undefined && LOOPBACK.test(new URL(entry.baseUrl).hostname);
+  return (
+    entry.provider === "custom" &&
+    entry.baseUrl !== undefined &&
+    LOOPBACK.test(new URL(entry.baseUrl).hostname)
+  );
 }
 
 /** Defaults overridden by what a house says; a key it leaves out is the default's. */
 function settings<T extends object>(defaults: T, own: { [K in keyof T]?: T[K] | undefined }): RequiredOf<T> {
   const said = Object.entries(own).filter(([, value]) => value !== undefined);
-  const all = Object.entries({ ...defaults, ...Object.fromEntries(said) }).filter(([, value]) => value !== undefined);
+  const all = Object.entries({ ...defaults, ...Object.fromEntries(said) }).filter(
+    ([, value]) => value !== undefined,
+  );
   return Object.fromEntries(all) as RequiredOf<T>;
 }
 

@@ -12,10 +12,25 @@ import { harnessFacts, knownHarnessVersions } from "./harness/facts.ts";
 import { hermesProblems } from "./hermes-schema.ts";
 import { houseFromData, houseProblems, sharedPlaceProblems } from "./house.ts";
 import { isMap, type Layer, mergeLayers } from "./merge.ts";
-import { type BannedFamily, ENVIRONMENTS, type Environment, type House, type HouseSources, type LoadedFleet } from "./model.ts";
+import {
+  type BannedFamily,
+  ENVIRONMENTS,
+  type Environment,
+  type House,
+  type HouseSources,
+  type LoadedFleet,
+} from "./model.ts";
 import { FleetError, type Problem, valueProblem } from "./problem.ts";
 import { checkSchema, type FleetData, fleetSchema, type HouseData, houseSchema } from "./schema.ts";
-import { type DataFile, dataFolder, type DataFolder, placeOf, type Read, readText, readYaml } from "./yaml.ts";
+import {
+  type DataFile,
+  dataFolder,
+  type DataFolder,
+  placeOf,
+  type Read,
+  readText,
+  readYaml,
+} from "./yaml.ts";
 
 /** Loads and checks a fleet. Throws a {@link FleetError} that lists every problem; reads nothing outside the folder. */
 export function loadFleet(directory: string): LoadedFleet {
@@ -29,7 +44,8 @@ export function loadFleet(directory: string): LoadedFleet {
 
   const base = readBase(folder, problems);
   const read = houseNames(folder, fleet).map((name) => readHouse(folder, name, problems));
-  if (fleet === undefined || !knownHarnessVersions().includes(fleet.harness.version)) throw new FleetError(problems);
+  if (fleet === undefined || !knownHarnessVersions().includes(fleet.harness.version))
+    throw new FleetError(problems);
 
   const facts = harnessFacts(fleet.harness.version);
   const houses: { house: House; source: DataFile }[] = [];
@@ -59,7 +75,9 @@ export function loadFleet(directory: string): LoadedFleet {
   if (problems.length > 0) throw new FleetError(problems);
   return {
     banned: fleet.banned,
-    hosts: Object.fromEntries(Object.entries(fleet.hosts).map(([name, host]) => [name, present({ name, ...host })])),
+    hosts: Object.fromEntries(
+      Object.entries(fleet.hosts).map(([name, host]) => [name, present({ name, ...host })]),
+    ),
     rollout: fleet.rollout,
     houses: houses.map(({ house }) => house),
     harness: fleet.harness,
@@ -154,7 +172,9 @@ function readSkin(
   if (source === undefined) return "";
   const declared = isMap(source.value) ? source.value["name"] : undefined;
   if (declared !== skin) {
-    problems.push(valueProblem(placeOf(source, ["name"]), "differs from the file's name", declared ?? null, skin));
+    problems.push(
+      valueProblem(placeOf(source, ["name"]), "differs from the file's name", declared ?? null, skin),
+    );
   }
   return keep(readText(folder, name), problems) ?? "";
 }
@@ -166,8 +186,11 @@ function readAliases(
   problems: Problem[],
 ): Record<string, Record<string, string>> {
   const names = ["base/channel_aliases.json"];
-  if (existsSync(join(folder.root, `${house}/channel_aliases.json`))) names.push(`${house}/channel_aliases.json`);
-  const layers = names.map((name) => readLayer(folder, name, problems)).filter((layer) => layer !== undefined);
+  if (existsSync(join(folder.root, `${house}/channel_aliases.json`)))
+    names.push(`${house}/channel_aliases.json`);
+  const layers = names
+    .map((name) => readLayer(folder, name, problems))
+    .filter((layer) => layer !== undefined);
   for (const layer of layers) {
     for (const [platform, chats] of Object.entries(layer.value)) {
       const place = { file: layer.file, line: layer.line([platform]), path: [platform] };
@@ -200,21 +223,39 @@ function fleetProblems(folder: DataFolder, source: DataFile, fleet: FleetData): 
   const versions = knownHarnessVersions();
   if (!versions.includes(fleet.harness.version)) {
     const place = placeOf(source, ["harness", "version"]);
-    problems.push(valueProblem(place, "is no harness version this program knows", fleet.harness.version, versions.join(", ")));
+    problems.push(
+      valueProblem(
+        place,
+        "is no harness version this program knows",
+        fleet.harness.version,
+        versions.join(", "),
+      ),
+    );
   }
   fleet.houses.forEach((name, index) => {
     if (fleet.houses.indexOf(name) === index) return;
-    problems.push(valueProblem(placeOf(source, ["houses", index]), "is listed twice", name, "every house once"));
+    problems.push(
+      valueProblem(placeOf(source, ["houses", index]), "is listed twice", name, "every house once"),
+    );
   });
   for (const name of houseFolders(folder)) {
     if (fleet.houses.includes(name)) continue;
     const allowed = "a folder per house, and every house listed: its place there is its place in a rollout";
-    problems.push(valueProblem(placeOf(source, ["houses"]), `does not list the folder ${folder.label}/${name}/`, name, allowed));
+    problems.push(
+      valueProblem(
+        placeOf(source, ["houses"]),
+        `does not list the folder ${folder.label}/${name}/`,
+        name,
+        allowed,
+      ),
+    );
   }
   fleet.banned.forEach((family: BannedFamily, index) => {
     if ([family.providers, family.models, family.hosts, family.keys].some((list) => list.length > 0)) return;
     const allowed = "at least one of providers, models, hosts, keys";
-    problems.push(valueProblem(placeOf(source, ["banned", index]), "matches nothing", family.family, allowed));
+    problems.push(
+      valueProblem(placeOf(source, ["banned", index]), "matches nothing", family.family, allowed),
+    );
   });
   return problems;
 }

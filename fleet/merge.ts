@@ -62,12 +62,15 @@ function mergeMap(base: Tree, overlay: Tree, path: Path, context: Context): Tree
 
 /** The merged value; `undefined` if there is none. */
 function mergeValue(base: unknown, over: unknown, path: Path, context: Context): unknown {
-  if (isMap(over) && Object.keys(over).some((key) => key.startsWith("$"))) return applyMarker(base, over, path, context);
+  if (isMap(over) && Object.keys(over).some((key) => key.startsWith("$")))
+    return applyMarker(base, over, path, context);
   if (isMap(over)) {
-    if (base === undefined || base === null || isMap(base)) return mergeMap(isMap(base) ? base : {}, over, path, context);
+    if (base === undefined || base === null || isMap(base))
+      return mergeMap(isMap(base) ? base : {}, over, path, context);
     return clash(base, over, path, context);
   }
-  if (base !== undefined && base !== null && kindOf(base) !== kindOf(over)) return clash(base, over, path, context);
+  if (base !== undefined && base !== null && kindOf(base) !== kindOf(over))
+    return clash(base, over, path, context);
   return over;
 }
 
@@ -75,17 +78,28 @@ function applyMarker(base: unknown, marker: Tree, path: Path, context: Context):
   const keys = Object.keys(marker);
   const complain = (message: string, allowed: string): unknown => {
     const { layer } = context;
-    context.problems.push(valueProblem({ file: layer.file, line: layer.line(path), path }, message, keys, allowed));
+    context.problems.push(
+      valueProblem({ file: layer.file, line: layer.line(path), path }, message, keys, allowed),
+    );
     return base;
   };
-  if (keys.some((key) => !MARKERS.includes(key))) return complain("mixes markers with other keys", MARKERS.join(", "));
+  if (keys.some((key) => !MARKERS.includes(key)))
+    return complain("mixes markers with other keys", MARKERS.join(", "));
   if ("$unset" in marker) {
-    return keys.length === 1 && marker["$unset"] === true ? undefined : complain("is no usable $unset", "{$unset: true}");
+    return keys.length === 1 && marker["$unset"] === true
+      ? undefined
+      : complain("is no usable $unset", "{$unset: true}");
   }
   const lists = LIST_MARKERS.map((key) => marker[key] ?? []);
   if (!lists.every(Array.isArray)) return complain("has a marker without a list", "e.g. {$append: [item]}");
   if (base !== undefined && base !== null && !Array.isArray(base)) return clash(base, [], path, context);
   const [append = [], prepend = [], remove = []] = lists as unknown[][];
+  if (
+    append.some((item) => holds(remove, item) || holds(prepend, item)) ||
+    prepend.some((item) => holds(remove, item))
+  ) {
+    return complain("names an item in two markers", "every item in one of them");
+  }
   const kept = (Array.isArray(base) ? base : []).filter((item) => !holds(remove, item));
   const before = unique(prepend).filter((item) => !holds(kept, item));
   const list = [...before, ...kept];

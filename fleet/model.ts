@@ -54,8 +54,7 @@ export interface AgentJob {
   prompt: string;
   /** Always an object: the harness wipes string schedules. */
   schedule:
-    | { kind: "interval"; minutes: number; display: string }
-    | { kind: "cron"; expr: string; display: string };
+    { kind: "interval"; minutes: number; display: string } | { kind: "cron"; expr: string; display: string };
   provider: string;
   model: string;
   skills: string[];

@@ -32,9 +32,18 @@ const UNLISTED: Tree = {
 
 /** Keys of a configuration that houses may not set: they are derived from the provider chain or pinned to "none". */
 export const DERIVED: readonly Path[] = [
-  ...["default", "model", "name", "provider", "base_url", "api_base", "api_key", "api", "api_mode", "aliases"].map(
-    (key) => ["model", key],
-  ),
+  ...[
+    "default",
+    "model",
+    "name",
+    "provider",
+    "base_url",
+    "api_base",
+    "api_key",
+    "api",
+    "api_mode",
+    "aliases",
+  ].map((key) => ["model", key]),
   ["model", "openai_runtime"],
   ["providers"],
   ["custom_providers"],
@@ -52,7 +61,8 @@ export const DERIVED: readonly Path[] = [
 /** Every steering leaf with the value it has in `config`, or else the harness's default. */
 export function steeringPins(config: Tree, facts: HarnessFacts): Tree {
   const pins: Tree = {};
-  for (const path of steeringLeaves(facts.defaults)) set(pins, path, at(config, path) ?? at(facts.defaults, path));
+  for (const path of steeringLeaves(facts.defaults))
+    set(pins, path, at(config, path) ?? at(facts.defaults, path));
   for (const [path, none] of leaves(UNLISTED)) set(pins, path, at(config, path) ?? none);
   for (const platform of facts.platforms) {
     for (const parent of [["platforms"], ["gateway", "platforms"], []]) {

@@ -1,7 +1,10 @@
 /** Which values may be printed. Errors quote what they found, so whatever may be a secret is recognised here. */
 
-const SECRET_PLACE = /(^|[_\-.])(api_?keys?|keys?|token|secret|password|passwd|credentials?|authorization|env)$/i;
-const NAME_OF_A_VARIABLE = /^[A-Z][A-Z0-9]*(_[A-Z0-9]+)*$/;
+const SECRET_PLACE =
+  /(^|[_\-.])(api_?keys?|keys?|token|secret|password|passwd|credentials?|authorization|env)$/i;
+/** Places that hold names of variables, not their values. */
+const NAME_PLACE = /^(keyEnv|keys|key_env|api_key_env)$/;
+const NAME_OF_A_VARIABLE = /^[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$/;
 const KNOWN_PREFIX =
   /(?<![A-Za-z0-9])(?:(?:sk|rk|ghp|gho|ghs|github_pat|glpat|xox[abprs]|hf|gsk|dop_v1|pul)[-_][A-Za-z0-9_-]{8,}|(?:AIza|AKIA|ASIA|ya29)[A-Za-z0-9._-]{8,})/;
 const PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY/;
@@ -34,13 +37,18 @@ export function isSecretLooking(text: string): boolean {
 export function describe(value: unknown, path: readonly (string | number)[] = []): string {
   if (value === undefined) return "nothing";
   const text = JSON.stringify(value) ?? String(value);
-  if (path.some(secretStep) || containsSecret(value)) {
+  if (!isName(value, path) && (path.some(secretStep) || containsSecret(value))) {
     return `(hidden, it may be a secret: ${text.length} characters)`;
   }
   return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}… (${text.length} characters)` : text;
 }
 
-// `keyEnv` and `keys` hold names of variables, which are no secrets; what does not look like a name is judged as a value.
+/** A name such as KIMI_API_KEY where one belongs; a pasted key has another shape. */
+function isName(value: unknown, path: readonly (string | number)[]): boolean {
+  if (typeof value !== "string" || !NAME_OF_A_VARIABLE.test(value) || isKnownSecret(value)) return false;
+  return NAME_PLACE.test(String(path.findLast((step) => typeof step === "string")));
+}
+
 function secretStep(step: string | number): boolean {
   return typeof step === "string" && (isSecretPlace(step) || isSecretLooking(step));
 }
@@ -49,5 +57,7 @@ function containsSecret(value: unknown): boolean {
   if (typeof value === "string") return isSecretLooking(value) && !NAME_OF_A_VARIABLE.test(value);
   if (Array.isArray(value)) return value.some(containsSecret);
   if (typeof value !== "object" || value === null) return false;
-  return Object.entries(value).some(([key, inner]) => isSecretPlace(key) || isSecretLooking(key) || containsSecret(inner));
+  return Object.entries(value).some(
+    ([key, inner]) => isSecretPlace(key) || isSecretLooking(key) || containsSecret(inner),
+  );
 }

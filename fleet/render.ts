@@ -16,7 +16,10 @@ export function renderHouse(fleet: LoadedFleet, house: House, environment: Envir
     config,
     files: {
       "config.yaml": yaml(config, `${house.name}, environment ${environment}: ${house.role}`),
-      "golden.yaml": yaml(thinConfig(fleet, house), `What a health check of ${house.name} compares with the running harness`),
+      "golden.yaml": yaml(
+        thinConfig(fleet, house),
+        `What a health check of ${house.name} compares with the running harness`,
+      ),
       "SOUL.md": sources.soul,
       [`skins/${house.skin}.yaml`]: sources.skin,
       "channel_aliases.json": json(sources.channelAliases),

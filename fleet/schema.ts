@@ -23,15 +23,25 @@ const oneLine = (max: number) =>
 
 const absolutePath = z
   .string()
-  .regex(/^(?:\/[A-Za-z0-9_][A-Za-z0-9._-]*){2,}$/, "an absolute path of letters, digits, . _ - with no .. in it");
-const variable = z.string().regex(/^[A-Z][A-Z0-9_]{0,63}$/, "the name of an environment variable, e.g. KIMI_API_KEY");
+  .regex(
+    /^(?:\/[A-Za-z0-9_][A-Za-z0-9._-]*){2,}$/,
+    "an absolute path of letters, digits, . _ - with no .. in it",
+  );
+const variable = z
+  .string()
+  .regex(/^[A-Z][A-Z0-9_]{0,63}$/, "the name of an environment variable, e.g. KIMI_API_KEY");
 const user = z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, "a user name: lower-case letters, digits, _ and -");
 const whole = (low: number, high: number) => {
   const allowed = `a whole number from ${low} to ${high}`;
   return z.int(allowed).min(low, allowed).max(high, allowed);
 };
 const url = (schemes: readonly string[]) =>
-  z.string().refine((text) => isUrl(text, schemes), `a URL with ${schemes.join(" or ")} and without user and password`);
+  z
+    .string()
+    .refine(
+      (text) => isUrl(text, schemes),
+      `a URL with ${schemes.join(" or ")} and without user and password`,
+    );
 const strings = (item: z.ZodType<string>) => z.array(item, "a list of text");
 
 const banned = object({
@@ -44,12 +54,17 @@ const banned = object({
 });
 
 const host = object({
-  address: z.string().regex(/^[A-Za-z0-9](?:[A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$/, "a host name or an IP address"),
+  address: z
+    .string()
+    .regex(/^[A-Za-z0-9](?:[A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$/, "a host name or an IP address"),
   port: whole(1, 65535).default(22),
   user: user.default("root"),
   hostKey: z
     .string()
-    .regex(/^ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI[A-Za-z0-9+/]{43}$/, "ssh-ed25519 and the key, without a comment")
+    .regex(
+      /^ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI[A-Za-z0-9+/]{43}$/,
+      "ssh-ed25519 and the key, without a comment",
+    )
     .optional(),
 });
 
@@ -65,7 +80,7 @@ const requestLog = { maxBytes: whole(10_000, 1_000_000_000), keep: whole(1, 100)
 
 export const fleetSchema = object({
   harness: object({
-    version: z.string().regex(/^\d+\.\d+\.\d+$/, "three numbers in quotes, e.g. \"0.19.0\""),
+    version: z.string().regex(/^\d+\.\d+\.\d+$/, 'three numbers in quotes, e.g. "0.19.0"'),
     venv: absolutePath,
   }),
   rollout: z.enum(ROLLOUTS, `one of ${ROLLOUTS.join(", ")}`).default("canary"),

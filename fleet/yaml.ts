@@ -7,7 +7,18 @@
  */
 import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from "node:fs";
 import { join, relative, sep } from "node:path";
-import { type Document, isAlias, isCollection, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from "yaml";
+import {
+  type Document,
+  isAlias,
+  isCollection,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+} from "yaml";
 
 import type { Path, Problem } from "./problem.ts";
 import { describe } from "./redact.ts";
@@ -43,7 +54,10 @@ export function dataFolder(directory: string): Read<DataFolder> {
   try {
     return { ok: true, value: { root: realpathSync(directory), label } };
   } catch (error) {
-    return { ok: false, problems: [{ file: label, path: "", message: `the folder cannot be read: ${systemReason(error)}` }] };
+    return {
+      ok: false,
+      problems: [{ file: label, path: "", message: `the folder cannot be read: ${systemReason(error)}` }],
+    };
   }
 }
 
@@ -99,10 +113,18 @@ export function parseYaml(file: string, text: string): Read<DataFile> {
   const lines = new LineCounter();
   let document: Document.Parsed;
   try {
-    document = parseDocument(text, { lineCounter: lines, prettyErrors: false, version: "1.2", stringKeys: true });
+    document = parseDocument(text, {
+      lineCounter: lines,
+      prettyErrors: false,
+      version: "1.2",
+      stringKeys: true,
+    });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    return { ok: false, problems: [{ file, path: "", message: "is nested too deeply", allowed: `at most ${MAX_DEPTH} levels` }] };
+    return {
+      ok: false,
+      problems: [{ file, path: "", message: "is nested too deeply", allowed: `at most ${MAX_DEPTH} levels` }],
+    };
   }
   const lineAt = (offset: number | undefined): number | undefined =>
     offset === undefined ? undefined : lines.linePos(offset).line;
@@ -134,7 +156,7 @@ const GENERIC = { message: "is not valid YAML here" };
 const SYNTAX: Record<string, { message: string; allowed?: string }> = {
   DUPLICATE_KEY: { message: "the same key stands twice in one map", allowed: "every key once" },
   TAB_AS_INDENT: { message: "is indented with a tab", allowed: "spaces" },
-  BAD_INDENT: { message: "is not indented like its neighbours" },
+  BAD_INDENT: { message: "is not indented like its neighbours, or a bracket before it is not closed" },
   MULTIPLE_DOCS: { message: "holds more than one document", allowed: "one document" },
   TAG_RESOLVE_FAILED: { message: "has a tag", allowed: "plain values without tags" },
   NON_STRING_KEY: { message: "has a key that is no text", allowed: "text keys; put quotes around it" },
@@ -149,7 +171,14 @@ function structureProblems(
 ): Problem[] {
   const problems: Problem[] = [];
   const report = (node: Node | null | undefined, message: string, allowed: string, got?: string): void => {
-    problems.push({ file, ...lineField(lineAt(node?.range?.[0])), path: "", message, allowed, ...(got ? { got } : {}) });
+    problems.push({
+      file,
+      ...lineField(lineAt(node?.range?.[0])),
+      path: "",
+      message,
+      allowed,
+      ...(got ? { got } : {}),
+    });
   };
   if (document.directives.yaml.explicit) report(document.contents, "has a %YAML directive", "no directives");
   let aliases = 0;
@@ -158,7 +187,7 @@ function structureProblems(
       if (!isAlias(node) && node.tag !== undefined && !IMPLICIT_TAGS.has(node.tag)) {
         report(node, "has a tag", "plain values without tags", describe(node.tag));
       }
-      if (ancestors.filter(isCollection).length > MAX_DEPTH) {
+      if (ancestors.length > MAX_DEPTH && ancestors.filter(isCollection).length > MAX_DEPTH) {
         report(node, "is nested too deeply", `at most ${MAX_DEPTH} levels`);
         return visit.BREAK;
       }
@@ -210,7 +239,9 @@ function locate(document: Document.Parsed, path: Path): number | undefined {
   for (const step of path) {
     const current = isAlias(node) ? node.resolve(document) : node;
     if (isMap(current)) {
-      const pair = current.items.find((item) => isScalar(item.key) && String(item.key.value) === String(step));
+      const pair = current.items.find(
+        (item) => isScalar(item.key) && String(item.key.value) === String(step),
+      );
       if (pair === undefined) return offset;
       offset = isScalar(pair.key) ? (pair.key.range?.[0] ?? offset) : offset;
       node = pair.value;

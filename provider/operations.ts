@@ -3,7 +3,7 @@
  * plan, carry out. Everything particular is in the resources, everything about gRPC in `protocol.ts`.
  */
 import { changes, type PropertyChange } from "./diff.ts";
-import { Cancelled, CannotLook, ChangeFailed, InitFailed } from "./errors.ts";
+import { Cancelled, CannotLook, ChangeFailed, Conflict, InitFailed } from "./errors.ts";
 import type { Session } from "./host/session.ts";
 import type { Observed, Resource, State } from "./resource.ts";
 import { checkObject, type Failure } from "./schema/spec.ts";
@@ -69,28 +69,38 @@ export interface ReconcileOptions {
   old?: State;
   preview: boolean;
   open: OpenHost;
+  /** Tells the operator of something that will stand in the way. */
+  warn: (message: string) => void;
 }
 
 const hasUnknown = (value: Value): boolean =>
   value === UNKNOWN || (typeof value === "object" && value !== null && Object.values(value).some(hasUnknown));
 
-/** Creates or updates. A preview looks at the host only to find out beforehand what stands in the way. */
+/**
+ * The outputs of a create or update, without doing it. A create looks at the host and warns of what will stand in the
+ * way; a warning and no error, because an error in a preview hides what would happen to all other houses.
+ */
+async function foresee({ resource, inputs, old, open, warn }: ReconcileOptions): Promise<Values> {
+  const outputs = resource.preview(inputs);
+  if (old || hasUnknown(inputs)) return outputs;
+  try {
+    resource.reconcile(inputs, undefined, await open(host(inputs)).observe(resource.request(inputs, undefined)));
+  } catch (error) {
+    if (error instanceof Conflict) warn(`The update will fail: ${error.message}`);
+    else if (error instanceof CannotLook) warn(cannotLook(inputs, resource, error));
+    else throw error;
+  }
+  return outputs;
+}
+
+/** Creates or updates: look, plan, carry out. */
 export async function reconcile(options: ReconcileOptions): Promise<Values> {
   const { resource, inputs, old, preview, open } = options;
+  if (preview) return foresee(options);
   const session = open(host(inputs));
-  if (preview && hasUnknown(inputs)) return resource.preview(inputs);
-  const look = () => session.observe(resource.request(inputs, old?.inputs));
-  if (preview) {
-    try {
-      resource.reconcile(inputs, old, await look());
-    } catch (error) {
-      if (!(error instanceof CannotLook)) throw error;
-    }
-    return resource.preview(inputs);
-  }
   let planned;
   try {
-    planned = resource.reconcile(inputs, old, await look());
+    planned = resource.reconcile(inputs, old, await session.observe(resource.request(inputs, old?.inputs)));
   } catch (error) {
     if (error instanceof CannotLook) throw new Error(cannotLook(inputs, resource, error), { cause: error });
     throw error;

@@ -24,6 +24,8 @@ export interface ServiceOptions {
   version: string;
   resources: Record<string, Resource>;
   open: OpenHost;
+  /** Shows the operator a warning at a resource. */
+  warn: (message: string, urn: string) => void;
   /** Called when the engine asks the provider to stop. */
   cancel: () => void;
 }
@@ -96,7 +98,7 @@ async function keepingSecrets<T>({ secrets }: Decoded, run: () => Promise<T>): P
   }
 }
 
-export function service({ version, resources, open, cancel }: ServiceOptions): {
+export function service({ version, resources, open, warn, cancel }: ServiceOptions): {
   definition: typeof providergrpc.ResourceProviderService;
   handlers: grpc.UntypedServiceImplementation;
 } {
@@ -182,7 +184,13 @@ export function service({ version, resources, open, cancel }: ServiceOptions): {
       const resource = find(request.getUrn());
       const decoded = decodeStruct(request.getProperties());
       return keepingSecrets(decoded, async () => {
-        const outputs = await reconcile({ resource, inputs: decoded.values, preview: request.getPreview(), open });
+        const outputs = await reconcile({
+          resource,
+          inputs: decoded.values,
+          preview: request.getPreview(),
+          open,
+          warn: (message) => warn(message, request.getUrn()),
+        });
         const response = new providerpb.CreateResponse();
         response.setId(request.getPreview() ? "" : resource.id(decoded.values));
         response.setProperties(encodeStruct(outputs));
@@ -218,7 +226,14 @@ export function service({ version, resources, open, cancel }: ServiceOptions): {
         outputs: decodeStruct(request.getOlds()).values,
       };
       return keepingSecrets(decoded, async () => {
-        const outputs = await reconcile({ resource, inputs: decoded.values, old, preview: request.getPreview(), open });
+        const outputs = await reconcile({
+          resource,
+          inputs: decoded.values,
+          old,
+          preview: request.getPreview(),
+          open,
+          warn: (message) => warn(message, request.getUrn()),
+        });
         const response = new providerpb.UpdateResponse();
         response.setProperties(encodeStruct(outputs));
         return response;

@@ -22,20 +22,23 @@ const GRACE = 3000;
 
 const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
 
-/** Sends a message to the operator through the engine; what cannot be sent because the engine is gone is dropped. */
-function informer(engineAddress: string | undefined): (message: string) => void {
+type Tell = (severity: enginepb.LogSeverity, message: string, urn?: string) => void;
+
+/** Sends messages to the operator through the engine; what cannot be sent because the engine is gone is dropped. */
+function teller(engineAddress: string | undefined): Tell {
   if (engineAddress === undefined) return () => {};
   const client = new enginegrpc.EngineClient(engineAddress, grpc.credentials.createInsecure());
-  return (message) => {
+  return (severity, message, urn = "") => {
     const request = new enginepb.LogRequest();
-    request.setSeverity(enginepb.LogSeverity.INFO);
+    request.setSeverity(severity);
     request.setMessage(message);
+    request.setUrn(urn);
     client.log(request, () => {});
   };
 }
 
 /** One session per distinct connection. */
-function opener(projectFolder: string, signal: AbortSignal, inform: (message: string) => void): OpenHost {
+function opener(projectFolder: string, signal: AbortSignal, tell: Tell): OpenHost {
   const sessions = new Map<string, Session>();
   return (connection: Values) => {
     const key = JSON.stringify(connection);
@@ -45,7 +48,7 @@ function opener(projectFolder: string, signal: AbortSignal, inform: (message: st
       name: String(connection["name"]),
       transport: localTransport(String(connection["root"]), projectFolder),
       signal,
-      inform,
+      inform: (message) => tell(enginepb.LogSeverity.INFO, message),
     });
     sessions.set(key, session);
     return session;
@@ -54,6 +57,7 @@ function opener(projectFolder: string, signal: AbortSignal, inform: (message: st
 
 export async function serve(): Promise<void> {
   const engineAddress = process.argv.slice(2).find((argument) => !argument.startsWith("-"));
+  const tell = teller(engineAddress);
   const stop = new AbortController();
   const server = new grpc.Server({ "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 });
 
@@ -75,7 +79,8 @@ export async function serve(): Promise<void> {
   const { definition, handlers } = service({
     version: manifest.version,
     resources,
-    open: opener(process.cwd(), stop.signal, informer(engineAddress)),
+    open: opener(process.cwd(), stop.signal, tell),
+    warn: (message, urn) => tell(enginepb.LogSeverity.WARNING, message, urn),
     cancel: () => stop.abort(),
   });
   server.addService(definition, handlers);

@@ -33,7 +33,7 @@ export function parseArguments(args: readonly string[]): CommandArguments {
 }
 
 function stackName(value: string | undefined, option: string): string {
-  if (value !== undefined && /^[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+)*$/.test(value)) return value;
+  if (value !== undefined && /^\w[\w.-]*(\/\w[\w.-]*)*$/.test(value)) return value;
   throw new UsageError(
     `${option} needs a stack's name, got ${value === undefined ? "nothing" : JSON.stringify(value)}; ` +
       `allowed are letters, digits, "_", "." and "-", for example -s prod`,

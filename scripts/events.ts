@@ -8,6 +8,8 @@ export interface ResourceState {
   type: string;
   urn: string;
   parent?: string;
+  /** Whether a provider manages it. Components exist in the program and the state only. */
+  custom?: boolean;
   inputs?: Record<string, unknown> | null;
   initErrors?: string[];
 }

@@ -68,9 +68,7 @@ export function findingsOf(events: readonly EngineEvent[]): Findings {
     (step) => step.type === RELEASE && step.new !== null && step.op !== "refresh",
   );
   return {
-    drift: distinct(
-      steps.filter((step) => CHANGES.has(step.op)).flatMap((step) => driftOf(step, houseOf, blind)),
-    ),
+    drift: distinct(changesOf(steps).flatMap((step) => driftOf(step, houseOf, blind))),
     unreachable,
     policy: distinct(
       events.flatMap(({ policyEvent }) =>
@@ -157,6 +155,13 @@ function failuresOf(
 const placeOf = (urn: string, houseOf: (urn: string) => string): string =>
   typeOf(urn) === "pulumi:pulumi:Stack" ? "" : houseOf(urn);
 
+/** A component has no drift of its own: it is mentioned only where nothing on a host differs. */
+function changesOf(steps: readonly Step[]): Step[] {
+  const changes = steps.filter((step) => CHANGES.has(step.op));
+  const onHosts = changes.filter((step) => (step.new ?? step.old)?.custom === true);
+  return onHosts.length > 0 ? onHosts : changes;
+}
+
 function driftOf(step: Step, houseOf: (urn: string) => string, blind: ReadonlySet<string>): Drift[] {
   if (step.type === "pulumi:pulumi:Stack") return [];
   const house = houseOf(step.urn);
@@ -224,7 +229,7 @@ function showValue(value: unknown): string {
   if (value === undefined || value === null) return "absent";
   if (isSecret(value)) return "[secret]";
   const text =
-    typeof value === "string" && /^[\x21-\x7e]+$/.test(value) ? value : escapeText(JSON.stringify(value));
+    typeof value === "string" && /^[\x20-\x7e]+$/.test(value) ? value : escapeText(JSON.stringify(value));
   return text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
 }
 

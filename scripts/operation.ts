@@ -15,7 +15,8 @@ export async function operate(
   const findings = findingsOf(events);
   const summary = failureSummary(findings);
   if (summary !== "") say(`\n${summary}`);
-  if (code > 128) say(`the engine was ended by a signal (exit code ${code}); the next up clears up what it left`);
+  if (code > 128)
+    say(`the engine was ended by a signal (exit code ${code}); the next up clears up what it left`);
   if (code === 0 && findings.unreachable.length === 0) return 0;
   // The engine says 1 for nearly everything; a code of its own, such as 7 or that of a signal, stands.
   const own = exitCodeOf({ ...findings, drift: [] });

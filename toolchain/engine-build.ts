@@ -13,7 +13,6 @@ const HEARTBEAT = 20_000;
 export const buildEngine: EngineSource = async (binFolder, progress) => {
   const started = Date.now();
   const elapsed = (): string => `${Math.round((Date.now() - started) / 1000)} s`;
-  progress(`building the Pulumi engine ${VERSIONS.pulumi} with Go; this happens once and takes some minutes`);
   const heartbeat = setInterval(() => progress(`still building the Pulumi engine, ${elapsed()}`), HEARTBEAT);
   try {
     const refusal = await goBuild(path.join(binFolder, "pulumi"), progress);
@@ -25,7 +24,7 @@ export const buildEngine: EngineSource = async (binFolder, progress) => {
 };
 
 function goBuild(output: string, progress: Progress): Promise<string | undefined> {
-  const flags = `-s -w -X ${VERSION_VARIABLE}=${VERSIONS.pulumi}`;
+  const flags = `-s -w -X ${VERSION_VARIABLE}=v${VERSIONS.pulumi}`;
   const go = spawn(
     "go",
     ["build", "-trimpath", "-ldflags", flags, "-o", output, "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"],
@@ -42,6 +41,11 @@ function goBuild(output: string, progress: Progress): Promise<string | undefined
     tail = (tail + text).slice(-2000);
   });
   return new Promise((resolve) => {
+    go.on("spawn", () => {
+      progress(
+        `building the Pulumi engine ${VERSIONS.pulumi} with Go; this happens once and takes some minutes`,
+      );
+    });
     go.on("error", (error: NodeJS.ErrnoException) => {
       resolve(error.code === "ENOENT" ? "Go is not installed" : `Go cannot be started (${error.message})`);
     });

@@ -87,7 +87,9 @@ async function install(versions: string, target: string, options: EngineOptions)
         continue;
       }
       if (!(await answersItsVersion(path.join(staging, "bin", "pulumi")))) {
-        refusals.push(`the engine it yielded does not answer \`pulumi version\` with ${VERSIONS.pulumi}`);
+        refusals.push(
+          `the engine that came of it does not answer \`pulumi version\` with v${VERSIONS.pulumi}`,
+        );
         continue;
       }
       await ensureLanguageHost(path.join(staging, "bin"));

@@ -237,7 +237,7 @@ reject() { # release id, reason
 
 set_current() { # release id
   # Cron notices a changed crontab by its modification time alone, and two releases may have the same one.
-  find -P "$HOUSE/releases/$1" -path '*/cron*/*' -type f -exec touch -- {} +
+  [ ! -d "$HOUSE/releases/$1/cron" ] || find -P "$HOUSE/releases/$1/cron" -type f -exec touch -- {} +
   ln -sfn "releases/$1" "$HOUSE/.current.deadman" && mv -f -T "$HOUSE/.current.deadman" "$HOUSE/current"
 }
 

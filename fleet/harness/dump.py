@@ -41,7 +41,12 @@ facts = {
     "defaults": config.DEFAULT_CONFIG,
     "rootKeys": sorted(config._KNOWN_ROOT_KEYS),
     "providers": {
-        name: {"auth": p.auth_type, "keys": list(p.api_key_env_vars), "url": p.inference_base_url}
+        name: {
+            "auth": p.auth_type,
+            "keys": list(p.api_key_env_vars),
+            "url": p.inference_base_url,
+            "urlVariable": p.base_url_env_var,
+        }
         for name, p in sorted(PROVIDER_REGISTRY.items())
     },
     "platforms": sorted(p.value for p in Platform),

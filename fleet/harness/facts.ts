@@ -7,8 +7,8 @@ export interface HarnessFacts {
   defaults: Record<string, unknown>;
   /** Top-level keys of config.yaml that the harness knows. */
   rootKeys: string[];
-  /** Built-in providers: how they authenticate, the variables that hold their key (first wins), their URL. */
-  providers: Record<string, { auth: string; keys: string[]; url: string }>;
+  /** Built-in providers: how they authenticate, the variables that hold their key (first wins), their URL and its variable. */
+  providers: Record<string, { auth: string; keys: string[]; url: string; urlVariable: string }>;
   /** Messaging platforms and servers of the gateway. */
   platforms: string[];
   toolsets: string[];
@@ -29,7 +29,8 @@ export function knownHarnessVersions(): string[] {
 export function harnessFacts(version: string): HarnessFacts {
   const known = cache.get(version);
   if (known !== undefined) return known;
-  if (!knownHarnessVersions().includes(version)) throw new Error(`No facts about harness ${version} are stored`);
+  if (!knownHarnessVersions().includes(version))
+    throw new Error(`No facts about harness ${version} are stored`);
   const facts = JSON.parse(readFileSync(`${FOLDER}/defaults-${version}.json`, "utf8")) as HarnessFacts;
   cache.set(version, facts);
   return facts;

@@ -154,7 +154,6 @@ function parseStat(text: string, vantage: Vantage): Stat {
 
 /** Text of a host made safe for a terminal or a log: control characters escaped, length bounded. */
 export function printable(text: string, limit = 200): string {
-  // eslint-disable-next-line no-control-regex
   const escaped = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, (c) => {
     return `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`;
   });

@@ -116,7 +116,7 @@ function checkValue(
       return value;
     case "boolean":
       return typeof value === "boolean" ? value : wrong(WORDS.boolean);
-    default:
+    case "string":
       if (typeof value !== "string") return wrong(WORDS.string);
       if (value.includes("\0")) failures.push({ path, reason: "must not contain a NUL character" });
       if (spec.enum && !spec.enum.includes(value)) {
@@ -126,7 +126,10 @@ function checkValue(
         failures.push({ path, reason: `must be ${spec.pattern.words}` });
       }
       return value;
+    case undefined:
+      break;
   }
+  throw new Error(`${formatPath(path)} has neither type nor $ref in the schema`);
 }
 
 /** Failures as the engine wants them. */

@@ -12,8 +12,15 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { bannedInConfig } from "../../fleet/banned.ts";
 import { harnessFacts } from "../../fleet/harness/facts.ts";
-import { ENVIRONMENTS, type Environment, type House, loadFleet, renderEnvFile, renderHouse } from "../../fleet/index.ts";
-import { hostileConfig, hostileEnvironment } from "./hostile.ts";
+import {
+  ENVIRONMENTS,
+  type Environment,
+  type House,
+  loadFleet,
+  renderEnvFile,
+  renderHouse,
+} from "../../fleet/index.ts";
+import { hostileConfig, hostileEnvironment, urlVariables } from "./hostile.ts";
 import { HARNESS_VERSION, harnessPython } from "./venv.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -21,8 +28,12 @@ const fleet = loadFleet(join(root, "wizards"));
 const facts = harnessFacts(HARNESS_VERSION);
 const cases = fleet.houses.flatMap((house) => ENVIRONMENTS.map((environment) => ({ house, environment })));
 
-/** The agent's own files: hostile, or what the unit's read-only mounts put over them. */
-type Home = "hostile" | "mounted";
+/**
+ * The agent's own config.yaml and .env. `mounted`: the release's, as the unit mounts them. `hostile`: an attacker's, with
+ * nothing but the managed scope against them; there the variables with the URL of a provider are left out of .env.
+ * `very-hostile`: with these too.
+ */
+type Home = "mounted" | "hostile" | "very-hostile";
 
 interface Route {
   provider?: string;
@@ -147,13 +158,24 @@ test("without the release, the same hostile configuration does reach one", async
   if (first === undefined) throw new Error("no houses");
   const report = await probe(first.house, first.environment, "hostile", { managed: false });
   const places = violations(report).map((violation) => violation.split(".")[0]);
-  for (const place of ["main", "chain", "auxiliary", "delegation", "platforms", "aliases"]) expect(places).toContain(place);
+  for (const place of ["main", "chain", "auxiliary", "delegation", "platforms", "aliases"])
+    expect(places).toContain(place);
 }, 60_000);
 
-test("under the managed scope alone, the gateway takes its fallback chain from the agent's file", () => {
-  // Why the unit mounts config.yaml as well as .env. If a newer harness repairs this, the mount may go.
-  const report = reports.get(`${fleet.houses[0]?.name} prod hostile`);
-  expect(report?.gatewayChain.map(({ provider }) => provider)).toContain("anthropic");
+describe("under the managed scope alone", () => {
+  // Why the unit mounts both files of the release over the agent's. If a newer harness closes these holes, these tests
+  // fail and the mounts may be thought over.
+  test("the gateway takes its fallback chain from the agent's config.yaml", () => {
+    const report = reports.get(`${fleet.houses[0]?.name} prod hostile`);
+    expect(report?.gatewayChain.map(({ provider }) => provider)).toContain("anthropic");
+  });
+
+  test("a provider's URL is taken from the agent's .env", async () => {
+    const house = fleet.houses.find(({ providers }) => providers[0]?.provider === "kimi-coding");
+    if (house === undefined) throw new Error("no house on kimi-coding");
+    const report = await probe(house, "prod", "very-hostile");
+    expect(report.main.base_url).toContain("anthropic.com");
+  }, 60_000);
 });
 
 test("the command line agrees: fallback list and config get", () => {
@@ -161,7 +183,11 @@ test("the command line agrees: fallback list and config get", () => {
   if (first === undefined) throw new Error("no houses");
   const { variables } = layOut(first.house, first.environment, "hostile", { managed: true });
   const hermes = (...words: string[]): string =>
-    execFileSync(python, ["-m", "hermes_cli.main", ...words], { env: variables, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+    execFileSync(python, ["-m", "hermes_cli.main", ...words], {
+      env: variables,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    });
   const [primary, ...fallbacks] = first.house.providers;
   expect(hermes("config", "get", "model.default").trim()).toBe(primary?.model);
   const list = hermes("fallback", "list");
@@ -181,7 +207,14 @@ test("the stored facts are those of the installed harness", () => {
 }, 60_000);
 
 test("both readers of .env read what we write alike", () => {
-  const values = { PLAIN: "abc", EMPTY: "", SYMBOLS: "a=b&c;d|e`f$(g)\\n!*'x", HASH: "#x#y", PADDED: "QUJDRA==", URLISH: "https://h/p?q=1&r=2" };
+  const values = {
+    PLAIN: "abc",
+    EMPTY: "",
+    SYMBOLS: "a=b&c;d|e`f$(g)\\n!*'x",
+    HASH: "#x#y",
+    PADDED: "QUJDRA==",
+    URLISH: "https://h/p?q=1&r=2",
+  };
   const file = join(mkdtempSync(join(scratch, "env-")), ".env");
   writeFileSync(file, renderEnvFile(values));
   const script = `
@@ -194,14 +227,20 @@ lines = open(path).readlines()
 print(json.dumps([dotenv_values(path), _parse_env(open(path)), _sanitize_env_lines(lines) == lines]))`;
   const home = mkdtempSync(join(scratch, "env-home-"));
   const env = { PATH: process.env["PATH"], HOME: home, HERMES_HOME: home };
-  expect(JSON.parse(execFileSync(python, ["-c", script, file], { env, encoding: "utf8" }))).toEqual([values, values, true]);
+  expect(JSON.parse(execFileSync(python, ["-c", script, file], { env, encoding: "utf8" }))).toEqual([
+    values,
+    values,
+    true,
+  ]);
 }, 60_000);
 
 /** Places in a report that name a banned family, as `place.path: value`. */
 function violations(report: Report, gateway?: "with the gateway's reading"): string[] {
   const { main, gatewayMain, chain, auxiliary, taskFallbacks, vision, delegation, platforms, moa } = report;
   // A resolution that fails would hide what it was about to use.
-  const errors = [main, gatewayMain, ...chain].flatMap(({ error }) => (error === undefined ? [] : [`error: ${error}`]));
+  const errors = [main, gatewayMain, ...chain].flatMap(({ error }) =>
+    error === undefined ? [] : [`error: ${error}`],
+  );
   const effective = {
     main,
     gatewayMain,
@@ -214,8 +253,12 @@ function violations(report: Report, gateway?: "with the gateway's reading"): str
     platforms,
     ...(gateway === undefined ? {} : { gatewayChain: report.gatewayChain }),
   };
-  const found = bannedInConfig(fleet.banned, effective).map(({ path, value }) => `${path.join(".")}: ${value}`);
-  const aliases = report.aliases.filter((alias) => /anthropic|claude/i.test(alias)).map((alias) => `aliases.${alias}`);
+  const found = bannedInConfig(fleet.banned, effective).map(
+    ({ path, value }) => `${path.join(".")}: ${value}`,
+  );
+  const aliases = report.aliases
+    .filter((alias) => /anthropic|claude/i.test(alias))
+    .map((alias) => `aliases.${alias}`);
   return [...errors, ...found, ...aliases];
 }
 
@@ -223,7 +266,12 @@ interface Layout {
   managed: boolean;
 }
 
-function layOut(house: House, environment: Environment, home: Home, { managed }: Layout): { variables: Record<string, string> } {
+function layOut(
+  house: House,
+  environment: Environment,
+  home: Home,
+  { managed }: Layout,
+): { variables: Record<string, string> } {
   const folder = mkdtempSync(join(scratch, `${house.name}-${environment}-`));
   const paths = { home: join(folder, "home"), release: join(folder, "current") };
   for (const path of Object.values(paths)) mkdirSync(path);
@@ -235,10 +283,14 @@ function layOut(house: House, environment: Environment, home: Home, { managed }:
   };
   const own = {
     "config.yaml": stringify(hostileConfig(facts), { version: "1.1" }),
-    ".env": renderEnvFile({ ...hostileEnvironment(facts), ...secrets }),
+    ".env": renderEnvFile({
+      ...hostileEnvironment(facts, home === "hostile" ? urlVariables(facts) : []),
+      ...secrets,
+    }),
   };
   for (const [name, text] of Object.entries(release)) writeFileSync(join(paths.release, name), text);
-  for (const [name, text] of Object.entries(home === "hostile" ? own : release)) writeFileSync(join(paths.home, name), text);
+  for (const [name, text] of Object.entries(home === "mounted" ? release : own))
+    writeFileSync(join(paths.home, name), text);
   mkdirSync(join(paths.home, "cron"));
   writeFileSync(join(paths.home, "cron/jobs.json"), rendered.files["jobs.json"] ?? "");
   return {
@@ -262,7 +314,12 @@ const GET = [
   "_config_version",
 ];
 
-function probe(house: House, environment: Environment, home: Home, layout: Layout = { managed: true }): Promise<Report> {
+function probe(
+  house: House,
+  environment: Environment,
+  home: Home,
+  layout: Layout = { managed: true },
+): Promise<Report> {
   const { variables } = layOut(house, environment, home, layout);
   return new Promise((resolve, reject) => {
     const child = execFile(

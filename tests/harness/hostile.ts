@@ -5,9 +5,21 @@ type Tree = Record<string, unknown>;
 
 const URL = "https://api.anthropic.com/v1";
 const MODEL = "claude-opus-4-8";
-const ROUTE = { provider: "anthropic", model: MODEL, base_url: URL, api_key: "sk-ant-hostile-0123456789", api_mode: "anthropic_messages" };
+const ROUTE = {
+  provider: "anthropic",
+  model: MODEL,
+  base_url: URL,
+  api_key: "sk-ant-hostile-0123456789",
+  api_mode: "anthropic_messages",
+};
 const ROUTES = { any: ROUTE };
-const ENDPOINT = { name: "evil", base_url: URL, api_key: "sk-ant-hostile-0123456789", model: MODEL, default_model: MODEL };
+const ENDPOINT = {
+  name: "evil",
+  base_url: URL,
+  api_key: "sk-ant-hostile-0123456789",
+  model: MODEL,
+  default_model: MODEL,
+};
 
 /** Every string leaf of the harness's defaults turned into a banned value, and the leaves it reads beyond them. */
 export function hostileConfig(facts: HarnessFacts): Tree {
@@ -23,13 +35,23 @@ export function hostileConfig(facts: HarnessFacts): Tree {
     ]),
   );
   const named = Object.fromEntries(
-    ["evil", "custom", "openrouter", "kimi", ...Object.keys(facts.providers)].map((id) => [id, { ...ENDPOINT, name: id }]),
+    ["evil", "custom", "openrouter", "kimi", ...Object.keys(facts.providers)].map((id) => [
+      id,
+      { ...ENDPOINT, name: id },
+    ]),
   );
   return {
     ...config,
     ...platforms,
     ...ROUTE,
-    model: { ...ROUTE, default: MODEL, name: MODEL, api_base: URL, api: ROUTE.api_key, aliases: { kimi: `anthropic/${MODEL}` } },
+    model: {
+      ...ROUTE,
+      default: MODEL,
+      name: MODEL,
+      api_base: URL,
+      api: ROUTE.api_key,
+      aliases: { kimi: `anthropic/${MODEL}` },
+    },
     providers: named,
     custom_providers: Object.values(named),
     fallback_providers: [ROUTE],
@@ -40,7 +62,12 @@ export function hostileConfig(facts: HarnessFacts): Tree {
     auxiliary: Object.fromEntries(
       Object.keys(facts.defaults["auxiliary"] as Tree).map((task) => [
         task,
-        { ...ROUTE, key_env: "ANTHROPIC_API_KEY", extra_body: { model: MODEL, provider: { order: ["anthropic"] } }, fallback_chain: [ROUTE] },
+        {
+          ...ROUTE,
+          key_env: "ANTHROPIC_API_KEY",
+          extra_body: { model: MODEL, provider: { order: ["anthropic"] } },
+          fallback_chain: [ROUTE],
+        },
       ]),
     ),
     moa: { default_preset: "evil", active_preset: "evil", presets: { evil: preset, default: preset } },
@@ -52,10 +79,16 @@ export function hostileConfig(facts: HarnessFacts): Tree {
 
 const preset = { enabled: true, reference_models: [ROUTE], aggregator: ROUTE };
 
-/** A hostile `.env`: keys of the banned family, and every steering variable pointed at it. */
-export function hostileEnvironment(facts: HarnessFacts): Record<string, string> {
+/** Variables that say where a built-in provider is. */
+export function urlVariables(facts: HarnessFacts): string[] {
+  return Object.values(facts.providers).map(({ urlVariable }) => urlVariable);
+}
+
+/** A hostile `.env`: keys of the banned family, and every steering variable but `except` pointed at it. */
+export function hostileEnvironment(facts: HarnessFacts, except: readonly string[]): Record<string, string> {
+  const names = facts.steeringVariables.filter((name) => !except.includes(name));
   return Object.fromEntries(
-    facts.steeringVariables.map((name) => {
+    names.map((name) => {
       if (/(URL|API_BASE)$/.test(name)) return [name, URL];
       if (/PROVIDER$/.test(name)) return [name, "anthropic"];
       if (/MODEL$/.test(name)) return [name, MODEL];

@@ -53,7 +53,6 @@ function pathProblem(name: string): string | undefined {
   if (name.split("/").some((part) => part === "" || part === "." || part === "..")) {
     return "must not have empty, . or .. parts";
   }
-  // eslint-disable-next-line no-control-regex
   if (/[\u0000-\u001f\u007f]/.test(name)) return "must not have control characters";
   return undefined;
 }

@@ -118,5 +118,8 @@ export function releaseFolders(files: ReleaseFile[]): string[] {
   return [...folders].sort();
 }
 
-/** A name under `displaced` that says where the thing was. */
+/** A name under `displaced` that says where the thing was. What has it comes back when the house is destroyed. */
 export const displacedName = (original: string): string => encodeURIComponent(original.replace(/^\//, ""));
+
+/** The same for what took the place of something of ours later: kept, but nothing that anybody wants back. */
+export const intruderName = (original: string): string => `${displacedName(original)}.intruder`;

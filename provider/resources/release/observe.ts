@@ -5,7 +5,6 @@ import type { Path, Values } from "../../values.ts";
 import { observeAttributes, observeFile, proven, words, wordsForLink } from "../observed.ts";
 import {
   current,
-  currentTarget,
   marker,
   releaseFiles,
   releaseFolder,
@@ -79,9 +78,9 @@ export function observe(state: State, facts: Facts): Observed | undefined {
     const observed = observeFile({ ...file } as unknown as Values, at, file.at, replaced);
     if (observed === undefined) seen[section]![name] = { ...declared, content: words(at) };
     else {
-      const { content, mode, owner, group } = observed;
-      const drifted = mode !== file.mode || owner !== file.owner || group !== file.group;
-      seen[section]![name] = { ...declared, content: content!, ...(drifted && { mode: mode!, owner: owner!, group: group! }) };
+      const attributes = (["mode", "owner", "group"] as const).filter((key) => observed[key] !== file[key]);
+      const drifted = Object.fromEntries(attributes.map((key) => [key, observed[key]!]));
+      seen[section]![name] = { ...declared, content: observed["content"]!, ...drifted };
     }
   }
   for (const link of wantedLinks(inputs)) {

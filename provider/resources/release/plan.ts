@@ -10,6 +10,7 @@ import {
   currentTarget,
   displaced,
   displacedName,
+  intruderName,
   lockFile,
   marker,
   markerContent,
@@ -75,7 +76,7 @@ function foundation(inputs: ReleaseInputs, look: Look): Step[] {
   const folder = (path: string, mode: string, owner: string, of: string): void => {
     const fact = look(path);
     if (fact.kind !== "absent" && fact.kind !== "directory") {
-      steps.push({ do: "displace", path, keep: displaced(house), name: displacedName(path) });
+      steps.push({ do: "displace", path, keep: displaced(house), name: intruderName(path) });
     }
     if (fact.kind !== "directory" || !attributesAgree(fact, { mode, owner, group: of })) {
       steps.push({ do: "folder", path, mode, owner, group: of });
@@ -117,14 +118,14 @@ function stage(inputs: ReleaseInputs, look: Look): Step[] {
   for (const path of [place, ...releaseFolders(files).map((name) => `${place}/${name}`)]) {
     const fact = look(path);
     if (fact.kind !== "absent" && fact.kind !== "directory") {
-      steps.push({ do: "displace", path, keep: displaced(house), name: displacedName(path) });
+      steps.push({ do: "displace", path, keep: displaced(house), name: intruderName(path) });
     }
     if (!attributesAgree(fact, attributes) || fact.kind !== "directory") steps.push({ do: "folder", path, ...attributes });
   }
   for (const { name, mode, owner, group: of, content } of files) {
     const path = `${place}/${name}`;
     const fact = look(path);
-    if (fact.kind === "directory") steps.push({ do: "displace", path, keep: displaced(house), name: displacedName(path) });
+    if (fact.kind === "directory") steps.push({ do: "displace", path, keep: displaced(house), name: intruderName(path) });
     if (!contentAgrees(fact, { content, mode, owner, group: of })) {
       steps.push({ do: "file", path, mode, owner, group: of, content });
     } else if (!attributesAgree(fact, { mode, owner, group: of })) {
@@ -134,12 +135,17 @@ function stage(inputs: ReleaseInputs, look: Look): Step[] {
   return steps;
 }
 
-/** Puts a link where it belongs; whatever else stands there is kept. */
-function place(path: string, target: string, fact: Fact, house: string): Step[] {
+/**
+ * Puts a link where it belongs; whatever else stands there is kept.
+ *
+ * @param mine whether a link of ours stood there before: what is there now then came later
+ */
+function place(path: string, target: string, fact: Fact, house: string, mine: boolean): Step[] {
   if (isLinkTo(fact, target)) return [];
   const link: Step = { do: "link", path, target };
-  if (fact.kind === "absent" || fact.kind === "link") return [link];
-  return [{ do: "displace", path, keep: displaced(house), name: displacedName(path) }, link];
+  if (fact.kind === "absent" || (fact.kind === "link" && mine)) return [link];
+  const name = mine ? intruderName(path) : displacedName(path);
+  return [{ do: "displace", path, keep: displaced(house), name }, link];
 }
 
 /** The switch itself: `current`, then the links that reach through it. */
@@ -147,7 +153,7 @@ function flip(inputs: ReleaseInputs, look: Look): Step[] {
   const { house, release } = inputs;
   const path = current(house);
   const fact = look(path);
-  const switches = place(path, currentTarget(release), fact, house);
+  const switches = place(path, currentTarget(release), fact, house, true);
   if (switches.length === 0) return [];
   // cron notices a flip only by a changed time of the file it ends at.
   const touches = Object.keys(inputs.cron).map((name): Step => {
@@ -156,13 +162,16 @@ function flip(inputs: ReleaseInputs, look: Look): Step[] {
   return [...touches, ...switches];
 }
 
-function links(inputs: ReleaseInputs, look: Look): Step[] {
+function links(inputs: ReleaseInputs, old: ReleaseInputs | undefined, look: Look): Step[] {
   const { house } = inputs;
-  const steps = wantedLinks(inputs).flatMap((link) => place(link.path, link.target, look(link.path), house));
+  const before = new Set(old === undefined ? [] : wantedLinks(old).map((link) => link.path));
+  const steps = wantedLinks(inputs).flatMap(({ path, target }) =>
+    place(path, target, look(path), house, before.has(path)),
+  );
   for (const [name, { wantedBy, enabled }] of Object.entries(inputs.units)) {
     const path = wantsLink(name, wantedBy);
     const fact = look(path);
-    if (enabled) steps.push(...place(path, `../${name}`, fact, house));
+    if (enabled) steps.push(...place(path, `../${name}`, fact, house, true));
     else if (fact.kind === "link") steps.push({ do: "remove", path });
   }
   return withFolders(steps);
@@ -218,7 +227,7 @@ export function reconcile(values: Values, oldState: State | undefined, facts: Fa
   const preparation = [...foundation(inputs, look), ...stage(inputs, look)];
   const theSwitch = [
     ...flip(inputs, look),
-    ...links(inputs, look),
+    ...links(inputs, old, look),
     ...(old ? leftovers(inputs, old, look) : []),
     ...prune(inputs, facts.folders.get(releases(inputs.house)) ?? [], running === undefined ? [] : [running]),
   ];

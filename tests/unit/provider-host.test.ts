@@ -1,0 +1,312 @@
+/** Facts and steps on a real shell, in a folder that stands for a host. */
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import os from "node:os";
+import path from "node:path";
+
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+
+import { CannotLook, Cancelled, ChangeFailed } from "../../provider/errors.ts";
+import { factScript, mergeRequests, noFacts, parseFacts, printable, type Facts } from "../../provider/host/facts.ts";
+import { localTransport } from "../../provider/host/local.ts";
+import { openSession, type Session } from "../../provider/host/session.ts";
+import { planScript, type Step } from "../../provider/host/steps.ts";
+
+let root: string;
+let stop: AbortController;
+let session: Session;
+let told: string[];
+
+beforeEach(() => {
+  root = mkdtempSync(path.join(os.tmpdir(), "wizard-host-"));
+  stop = new AbortController();
+  told = [];
+  session = open();
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+function open(): Session {
+  const transport = localTransport(root, "/");
+  return openSession({ name: "forge", transport, signal: stop.signal, inform: (message) => told.push(message) });
+}
+
+const at = (file: string) => path.join(root, file);
+const look = (...paths: string[]): Promise<Facts> => session.observe({ ...noFacts, paths });
+const change = (...steps: Step[]) => session.change({ lock: "/srv/h/.lock", steps });
+const owned = { owner: "wizard-x", group: "wizard-x" };
+const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+const mode = (file: string) => (lstatSync(at(file)).mode & 0o7777).toString(8);
+
+/** Root may enter and read everything, so what it could not read is tried as somebody else where the tests run as root. */
+function asOrdinaryUser(script: string): Buffer {
+  const root = process.getuid?.() === 0;
+  const [program, ...args] = root ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh"] : ["sh"];
+  return execFileSync(program!, args, { input: script, cwd: "/" });
+}
+
+describe("facts", () => {
+  it("tells file, link, folder, pipe and nothing apart", async () => {
+    writeFileSync(at("file"), "hello");
+    chmodSync(at("file"), 0o640);
+    symlinkSync("nowhere", at("link"));
+    mkdirSync(at("folder"), { mode: 0o750 });
+    execFileSync("mkfifo", [at("pipe")]);
+    const { paths } = await look("/file", "/link", "/folder", "/pipe", "/none", "/folder/none", "/deep/er/none");
+    const unseen = { owner: "", group: "" };
+    expect(Object.fromEntries(paths)).toEqual({
+      "/file": { kind: "file", mode: "0640", size: 5, sha256: sha256("hello"), ...unseen },
+      "/link": { kind: "link", target: "nowhere" },
+      "/folder": { kind: "directory", mode: "0750", ...unseen },
+      "/pipe": { kind: "other", what: "a named pipe" },
+      "/none": { kind: "absent" },
+      "/folder/none": { kind: "absent" },
+      "/deep/er/none": { kind: "absent" },
+    });
+  });
+
+  it("follows no link, so that one to an endless device costs nothing", async () => {
+    symlinkSync("/dev/zero", at("zero"));
+    expect((await look("/zero")).paths.get("/zero")).toEqual({ kind: "link", target: "/dev/zero" });
+  });
+
+  it("takes nothing for absent that it could not look for", async () => {
+    writeFileSync(at("file"), "");
+    symlinkSync("loop", at("loop"));
+    const { paths } = await look("/file/below", "/loop/below");
+    expect(paths.get("/file/below")).toEqual({ kind: "unreadable", reason: `${at("file")} is not a folder` });
+    expect(paths.get("/loop/below")).toEqual({ kind: "unreadable", reason: `${at("loop")} is not a folder` });
+  });
+
+  it("says so where permission is missing", () => {
+    chmodSync(root, 0o755);
+    mkdirSync(at("closed"));
+    writeFileSync(at("closed/file"), "x");
+    writeFileSync(at("secret"), "x", { mode: 0o600 });
+    chmodSync(at("closed"), 0o000);
+    const request = { ...noFacts, paths: ["/closed/file", "/secret"] };
+    const vantage = { prefix: root, owners: false };
+    try {
+      const { paths } = parseFacts(request, vantage, asOrdinaryUser(factScript(request, vantage)));
+      expect(paths.get("/closed/file")).toMatchObject({ kind: "unreadable", reason: expect.stringContaining("enter") });
+      const owner = process.getuid?.() === 0;
+      if (owner) expect(paths.get("/secret")).toEqual({ kind: "unreadable", reason: "no permission to read it" });
+    } finally {
+      chmodSync(at("closed"), 0o755);
+    }
+  });
+
+  it("treats every name as data", async () => {
+    const names = ["a b", "$(touch pwned)", "`id`", "'; rm -rf x", 'quo"te', "new\nline", "-n", "*", "ünï", "\\", "%s"];
+    for (const name of names) writeFileSync(at(name), name);
+    const { paths } = await look(...names.map((name) => `/${name}`));
+    for (const name of names) expect(paths.get(`/${name}`)).toMatchObject({ kind: "file", sha256: sha256(name) });
+    expect(readdirSync(root)).toHaveLength(names.length);
+  });
+
+  it("lists folders, and an absent one as empty", async () => {
+    mkdirSync(at("releases/.x.staged"), { recursive: true });
+    mkdirSync(at("releases/one"));
+    const { folders } = await session.observe({ ...noFacts, folders: ["/releases", "/none"] });
+    expect(folders.get("/releases")!.map(({ name }) => name).sort()).toEqual([".x.staged", "one"]);
+    expect(folders.get("/none")).toEqual([]);
+  });
+
+  it("finds accounts by their whole name", async () => {
+    mkdirSync(at("etc"));
+    writeFileSync(at("etc/passwd"), "wiz:x:9:9:c:/h:/bin/sh\nwizard:x:10:10::/home:/bin/sh");
+    const { accounts } = await session.observe({ ...noFacts, accounts: ["wizard", "wiza"] });
+    expect(accounts.get("wizard")).toEqual({ uid: 10, gid: 10, comment: "", home: "/home", shell: "/bin/sh" });
+    expect(accounts.get("wiza")).toBeUndefined();
+  });
+
+  it("answers everything that is asked together in one round trip", async () => {
+    let runs = 0;
+    const transport = localTransport(root, "/");
+    const counting = { ...transport, run: (o: Parameters<typeof transport.run>[0]) => (runs++, transport.run(o)) };
+    const counted = openSession({ name: "h", transport: counting, signal: stop.signal, inform: () => {} });
+    await Promise.all(["/a", "/b", "/c"].map((file) => counted.observe({ ...noFacts, paths: [file] })));
+    expect(runs).toBe(1);
+    await counted.observe({ ...noFacts, paths: ["/a"] });
+    expect(runs).toBe(2);
+  });
+
+  it.each([
+    ["cut off", "absent\0/a\0stat\0"],
+    ["empty", ""],
+    ["about something else", "absent\0/b\0stat\0links\0digests\0end\0"],
+    ["garbled in a stat", "stat\0zz root root 1\0/a\0links\0digests\0end\0"],
+    ["garbled in a digest", "stat\0links\0digests\0nonsense\0end\0"],
+    ["followed by more", "absent\0/a\0stat\0links\0digests\0end\0more\0end\0"],
+  ])("refuses an answer that is %s", (_, answer) => {
+    const request = { ...noFacts, paths: ["/a"] };
+    expect(() => parseFacts(request, { prefix: "", owners: true }, Buffer.from(answer))).toThrow(CannotLook);
+  });
+
+  it("merges requests without asking twice", () => {
+    const merged = mergeRequests([
+      { paths: ["/a", "/b"], folders: ["/f"], accounts: [] },
+      { paths: ["/b"], folders: ["/f"], accounts: ["x"] },
+    ]);
+    expect(merged).toEqual({ paths: ["/a", "/b"], folders: ["/f"], accounts: ["x"] });
+  });
+
+  it("makes a host's words safe for a terminal", () => {
+    expect(printable("a\u001b[31mred\u202e\n")).toBe("a\\u001b[31mred\\u202e\\u000a");
+    expect(printable("x".repeat(300))).toHaveLength(201);
+  });
+});
+
+describe("steps", () => {
+  it("write a file whole, with its mode, and leave nothing beside it", async () => {
+    await change({ do: "file", path: "/srv/h/f", mode: "0640", content: "héllo\n\0end", ...owned });
+    expect(readFileSync(at("srv/h/f"), "utf8")).toBe("héllo\n\0end");
+    expect(mode("srv/h/f")).toBe("640");
+    expect(readdirSync(at("srv/h")).sort()).toEqual([".lock", "f"]);
+  });
+
+  it("replace a planted link instead of following it", async () => {
+    mkdirSync(at("srv/h"), { recursive: true });
+    writeFileSync(at("target"), "untouched");
+    symlinkSync(at("target"), at("srv/h/f"));
+    await change({ do: "file", path: "/srv/h/f", mode: "0640", content: "ours", ...owned });
+    expect(readFileSync(at("target"), "utf8")).toBe("untouched");
+    expect(lstatSync(at("srv/h/f")).isFile()).toBe(true);
+  });
+
+  it("switch a link by one rename", async () => {
+    await change({ do: "link", path: "/srv/h/current", target: "one" });
+    await change({ do: "link", path: "/srv/h/current", target: "two" });
+    expect(readlinkSync(at("srv/h/current"))).toBe("two");
+    expect(readdirSync(at("srv/h")).sort()).toEqual([".lock", "current"]);
+  });
+
+  it("displace without overwriting, and restore what was first", async () => {
+    const displace: Step = { do: "displace", path: "/srv/h/f", keep: "/srv/h/kept", name: "f" };
+    mkdirSync(at("srv/h"), { recursive: true });
+    for (const text of ["first", "second"]) {
+      writeFileSync(at("srv/h/f"), text);
+      await change(displace);
+    }
+    expect(readdirSync(at("srv/h/kept")).sort()).toEqual(["f", "f.1"]);
+    await change({ do: "restore", path: "/srv/h/f", keep: "/srv/h/kept", name: "f" });
+    expect(readFileSync(at("srv/h/f"), "utf8")).toBe("first");
+  });
+
+  it("remove a folder only if nothing else is in it", async () => {
+    const steps: Step[] = [{ do: "remove-if-last", folder: "/srv/h", names: [".lock", ".mark"] }];
+    mkdirSync(at("srv/h"), { recursive: true });
+    writeFileSync(at("srv/h/.mark"), "");
+    writeFileSync(at("srv/h/agents-own"), "");
+    await change(...steps);
+    expect(readdirSync(at("srv/h")).sort()).toEqual([".lock", ".mark", "agents-own"]);
+    rmSync(at("srv/h/agents-own"));
+    await change(...steps);
+    expect(existsSync(at("srv/h"))).toBe(false);
+  });
+
+  it("keep accounts as useradd would write them", async () => {
+    const account = { name: "wizard-x", home: "/srv/h/home", shell: "/usr/sbin/nologin", groups: [] };
+    await change({ do: "add-account", comment: "wizard house", ...account });
+    await change({ do: "add-account", comment: "wizard house", ...account, name: "wizard-y" });
+    const lines = () => readFileSync(at("etc/passwd"), "utf8").trimEnd().split("\n");
+    expect(lines()[0]).toMatch(/^wizard-x:x:(\d+):\1:wizard house:\/srv\/h\/home:\/usr\/sbin\/nologin$/);
+    expect(new Set(lines().map((line) => line.split(":")[2])).size).toBe(2);
+    await change({ do: "change-account", ...account, shell: "/bin/sh" });
+    expect(lines().find((line) => line.startsWith("wizard-x:"))).toMatch(/:\/bin\/sh$/);
+    await change({ do: "remove-account", name: "wizard-x" });
+    expect(lines()).toHaveLength(1);
+    expect(readFileSync(at("etc/group"), "utf8")).not.toContain("wizard-x");
+  });
+
+  it("tell an operator once what a folder cannot do", async () => {
+    await change({ do: "ensure-folder", path: "/srv/h/a" });
+    await change({ do: "ensure-folder", path: "/srv/h/b" });
+    expect(told).toHaveLength(1);
+    expect(told[0]).toContain("owners are recorded but not set");
+  });
+
+  it("fail with the host's words and stop there", async () => {
+    const failing = change(
+      { do: "rename", path: "/srv/h/none", to: "/srv/h/else" },
+      { do: "ensure-folder", path: "/srv/h/after" },
+    );
+    await expect(failing).rejects.toThrow(/No such file/);
+    await expect(failing).rejects.toMatchObject({ switched: false });
+    expect(existsSync(at("srv/h/after"))).toBe(false);
+  });
+
+  it("say whether the switch had begun", async () => {
+    const failing = change({ do: "commit" }, { do: "rename", path: "/srv/h/none", to: "/srv/h/else" });
+    await expect(failing).rejects.toBeInstanceOf(ChangeFailed);
+    await expect(failing).rejects.toMatchObject({ switched: true });
+  });
+
+  it("switch nothing when stopped beforehand", async () => {
+    stop.abort();
+    const stopped = change(
+      { do: "file", path: "/srv/h/f", mode: "0640", content: "x", ...owned },
+      { do: "commit" },
+      { do: "link", path: "/srv/h/current", target: "new" },
+    );
+    await expect(stopped).rejects.toBeInstanceOf(Cancelled);
+    expect(existsSync(at("srv/h/current"))).toBe(false);
+  });
+
+  it("switch nothing when the sender dies between preparation and switch", () => {
+    const steps: Step[] = [
+      { do: "file", path: "/srv/h/f", mode: "0640", content: "x", ...owned },
+      { do: "commit" },
+      { do: "link", path: "/srv/h/current", target: "new" },
+    ];
+    const { text, payload } = planScript({ lock: "/srv/h/.lock", steps }, { prefix: root, owners: false });
+    const length = Buffer.byteLength(text);
+    const run = () =>
+      execFileSync("sh", ["-c", `eval "$(head -c ${length})"`], {
+        input: Buffer.concat([Buffer.from(text), payload]),
+        stdio: "pipe",
+      });
+    expect(run).toThrow(/the sender is gone/);
+    expect(existsSync(at("srv/h/f"))).toBe(true);
+    expect(existsSync(at("srv/h/current"))).toBe(false);
+  });
+
+  it("never put half a file in place when the sender dies in the middle of it", () => {
+    const steps: Step[] = [{ do: "file", path: "/srv/h/f", mode: "0640", content: "x".repeat(1000), ...owned }];
+    const { text, payload } = planScript({ lock: "/srv/h/.lock", steps }, { prefix: root, owners: false });
+    const input = Buffer.concat([Buffer.from(text), payload.subarray(0, 400)]);
+    const length = Buffer.byteLength(text);
+    expect(() => execFileSync("sh", ["-c", `eval "$(head -c ${length})"`], { input, stdio: "pipe" })).toThrow(/cut off/);
+    expect(readdirSync(at("srv/h"))).toEqual([".lock"]);
+  });
+
+  it("carry contents on standard input and nowhere else", () => {
+    const steps: Step[] = [{ do: "file", path: "/f", mode: "0600", content: "CANARY", ...owned }];
+    const { text, payload } = planScript({ lock: "/l/.lock", steps }, { prefix: "", owners: true });
+    expect(text).not.toContain("CANARY");
+    expect(payload.toString()).toBe("CANARY");
+  });
+
+  it("go one after another, under the house's lock", async () => {
+    const append = (n: number): Step[] => [
+      { do: "file", path: `/srv/h/${n}`, mode: "0600", content: String(n), ...owned },
+      { do: "commit" },
+      { do: "touch", path: `/srv/h/${n}` },
+    ];
+    const other = open();
+    await Promise.all([1, 2, 3].flatMap((n) => [change(...append(n)), other.change({ lock: "/srv/h/.lock", steps: append(n + 10) })]));
+    expect(readdirSync(at("srv/h"))).toHaveLength(7);
+  });
+});

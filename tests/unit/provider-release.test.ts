@@ -1,0 +1,412 @@
+/** Release as data: inputs in, completed inputs out; facts in, exact steps or observed inputs out. */
+import { describe, expect, it } from "vitest";
+
+import { CannotLook, Conflict } from "../../provider/errors.ts";
+import type { Fact, Facts, FolderEntry } from "../../provider/host/facts.ts";
+import type { Step } from "../../provider/host/steps.ts";
+import { changes } from "../../provider/diff.ts";
+import { check, diff } from "../../provider/operations.ts";
+import { complete } from "../../provider/resources/release/complete.ts";
+import { markerContent, releaseFiles, releaseInputs } from "../../provider/resources/release/layout.ts";
+import { sha256 } from "../../provider/resources/observed.ts";
+import { release } from "../../provider/resources/release/release.ts";
+import type { State } from "../../provider/resource.ts";
+import { formatPath, UNKNOWN, type Values } from "../../provider/values.ts";
+
+const HOUSE = "/srv/wizards/ezra";
+const ENTRY = { name: "tidy", schedule: "@daily", user: "wizard-ezra", command: ["/usr/bin/true", "a b"] };
+
+function declare(over: Values = {}): Values {
+  const given: Values = {
+    host: { name: "tower", transport: "local", root: "hosts/tower" },
+    house: HOUSE,
+    group: "wizard-ezra",
+    salt: "project/dev",
+    files: { "config.yaml": { content: "a: 1\n", part: "golden-state" }, "skins/ezra.yaml": { content: "name: ezra\n" } },
+    links: { "home/SOUL.md": { target: "config.yaml" } },
+    directories: { home: { mode: "0700", owner: "wizard-ezra" } },
+    units: { "hermes-ezra.service": { content: "[Service]\n", restartOn: ["config.yaml"] } },
+    cron: { "wizard-ezra": { entries: [ENTRY as unknown as Values] } },
+    ...over,
+  };
+  const { inputs, failures } = check(release, given);
+  expect(failures).toEqual([]);
+  return inputs;
+}
+
+/** Facts of a host on which everything is as declared, with changes. */
+function facts(inputs: Values, over: Record<string, Fact> = {}, releases?: FolderEntry[]): Facts {
+  const declared = releaseInputs(inputs);
+  const paths = new Map<string, Fact>();
+  const folder = (mode: string): Fact => ({ kind: "directory", mode, owner: "", group: "" });
+  const file = (content: string, mode: string): Fact => {
+    return { kind: "file", mode, owner: "", group: "", size: content.length, sha256: sha256(content) };
+  };
+  for (const path of release.request(inputs, undefined).paths) paths.set(path, folder("0750"));
+  const link = (path: string, target: string) => paths.set(path, { kind: "link", target });
+  const place = `${HOUSE}/releases/${declared.release}`;
+  for (const { name, content, mode } of releaseFiles(declared)) paths.set(`${place}/${name}`, file(content, mode));
+  paths.set(`${HOUSE}/.wizard-house`, file(markerContent(declared), "0644"));
+  paths.set(`${HOUSE}/home`, folder("0700"));
+  link(`${HOUSE}/current`, `releases/${declared.release}`);
+  link(`${HOUSE}/home/SOUL.md`, "../current/config.yaml");
+  link("/etc/systemd/system/hermes-ezra.service", "../../../srv/wizards/ezra/current/units/hermes-ezra.service");
+  link("/etc/systemd/system/multi-user.target.wants/hermes-ezra.service", "../hermes-ezra.service");
+  link("/etc/cron.d/wizard-ezra", "../../srv/wizards/ezra/current/cron/wizard-ezra");
+  for (const [path, fact] of Object.entries(over)) paths.set(path, fact);
+  return {
+    paths,
+    folders: new Map([[`${HOUSE}/releases`, releases ?? [{ name: declared.release, modified: 100 }]]]),
+    accounts: new Map(),
+  };
+}
+
+/** Facts of a host on which nothing is. */
+function bare(inputs: Values, over: Record<string, Fact> = {}): Facts {
+  const nothing = release.request(inputs, undefined).paths.map((path) => [path, { kind: "absent" }] as const);
+  return facts(inputs, { ...Object.fromEntries(nothing), ...over }, []);
+}
+
+const said = (steps: Step[]): string[] =>
+  steps.map((step) => {
+    const { do: what, ...rest } = step;
+    const place = "path" in rest ? rest.path : "folder" in rest ? rest.folder : "";
+    return [what, place, "target" in rest ? rest.target : "to" in rest ? rest.to : ""].join(" ").trim();
+  });
+const state = (inputs: Values): State => ({ inputs, outputs: { release: inputs["release"]!, previous: "" } });
+const plan = (inputs: Values, there: Facts, old?: Values) =>
+  said(release.reconcile(inputs, old && state(old), there).plan.steps);
+
+describe("what follows from the inputs", () => {
+  it("fills in modes, owners, computed paths and the rendered cron file", () => {
+    const inputs = declare();
+    expect(inputs["files"]).toMatchObject({
+      "config.yaml": { mode: "0640", owner: "root", group: "wizard-ezra", part: "golden-state" },
+    });
+    expect(inputs["units"]).toMatchObject({
+      "hermes-ezra.service": {
+        enabled: true,
+        wantedBy: "multi-user.target",
+        path: "/etc/systemd/system/hermes-ezra.service",
+      },
+    });
+    expect(inputs["cron"]).toMatchObject({
+      "wizard-ezra": { path: "/etc/cron.d/wizard-ezra", content: expect.stringContaining("@daily wizard-ezra ") },
+    });
+    expect(inputs["release"]).toMatch(/^[0-9a-f]{16}$/);
+  });
+
+  it("gives equal content the same id in any order, and is stable over completed inputs", () => {
+    const files = { "skins/ezra.yaml": { content: "name: ezra\n" }, "config.yaml": { content: "a: 1\n" } };
+    expect(declare({ files })["release"]).toBe(declare()["release"]);
+  });
+
+  it.each<[string, Values]>([
+    ["content", { files: { "config.yaml": { content: "a: 2\n" }, "skins/ezra.yaml": { content: "name: ezra\n" } } }],
+    ["mode", { files: { "config.yaml": { content: "a: 1\n", mode: "0600" }, "skins/ezra.yaml": { content: "name: ezra\n" } } }],
+    ["salt", { salt: "project/prod" }],
+    ["cron", { cron: {} }],
+    ["unit", { units: {} }],
+    ["health", { health: { http: "http://127.0.0.1:1/health" } }],
+  ])("gives another id to another %s", (_, over) => expect(declare(over)["release"]).not.toBe(declare()["release"]));
+
+  it("leaves the id unknown while a content is", () => {
+    expect(declare({ files: { "config.yaml": { content: UNKNOWN } }, links: {} })["release"]).toBe(UNKNOWN);
+  });
+
+  it.each<[string, Values, string]>([
+    ["a path that leaves the release", { files: { "../x": { content: "" } } }, 'files["../x"] must not have empty, . or ..'],
+    ["an absolute path", { files: { "/etc/x": { content: "" } } }, "without a leading /"],
+    ["a name the layout uses", { links: { "current/x": { target: "config.yaml" } } }, "the layout uses these"],
+    ["a link to nothing", { links: { "home/x": { target: "y" } } }, "names y, which is not a file of this release"],
+    ["a unit that is none", { units: { "hermes": { content: "" } } }, "units.hermes must be a systemd unit name"],
+    ["a cron file that cron ignores", { cron: { "a.b": { entries: [] } } }, "cron ignores others"],
+    [
+      "a schedule that is none",
+      { cron: { a: { entries: [{ ...ENTRY, schedule: "61 * * * *" } as unknown as Values] } } },
+      "cron.a.entries[0].schedule",
+    ],
+    [
+      "a command with a percent sign",
+      { cron: { a: { entries: [{ ...ENTRY, command: ["/bin/date", "+%s"] } as unknown as Values] } } },
+      "cron.a.entries[0].command[1]",
+    ],
+    ["two entries of one name", { cron: { a: { entries: [ENTRY, ENTRY] as unknown as Values[] } } }, "repeats tidy"],
+    ["ssh, which is not there yet", { host: { name: "a", transport: "ssh", address: "b" } }, "host.transport"],
+    ["a local host without a folder", { host: { name: "a", transport: "local" } }, "host.root is required"],
+  ])("refuses %s", (_, over, text) => {
+    const given = { host: { name: "t", transport: "local", root: "x" }, house: HOUSE, group: "g", salt: "s", files: { "config.yaml": { content: "" } } };
+    const { failures } = check(release, { ...given, ...over });
+    expect(failures.map(({ path, reason }) => `${formatPath(path)} ${reason}`).join("\n")).toContain(text);
+  });
+
+  it("does not take a renamed label for another release", () => {
+    const relabelled = structuredClone(declare()["files"]) as Record<string, Values>;
+    relabelled["config.yaml"]!["part"] = "other";
+    expect(complete({ ...declare(), files: relabelled }).inputs["release"]).toBe(declare()["release"]);
+  });
+});
+
+describe("diff", () => {
+  const differ = (news: Values) => diff(release, declare(), news);
+  it("finds nothing between equal inputs", () => expect(differ(declare()).changes).toEqual([]));
+  it("updates in place when the host is reached otherwise", () => {
+    const { changes, replaces } = differ(declare({ host: { name: "tower", transport: "local", root: "elsewhere" } }));
+    expect(changes.map(({ path }) => formatPath(path))).toEqual(["host.root"]);
+    expect(replaces).toEqual([]);
+  });
+  it.each<[string, Values]>([
+    ["another host", { host: { name: "other", transport: "local", root: "hosts/tower" } }],
+    ["another house", { house: "/srv/wizards/esdras" }],
+  ])("replaces for %s", (_, over) => expect(differ(declare(over)).replaces).toHaveLength(1));
+});
+
+describe("plan", () => {
+  const inputs = declare();
+  const id = inputs["release"] as string;
+
+  it("has no steps where everything agrees", () => expect(plan(inputs, facts(inputs), inputs)).toEqual([]));
+
+  it("brings up a house from nothing: prepare, commit, switch, link", () => {
+    const staging = `${HOUSE}/releases/.${id}.staged`;
+    expect(plan(inputs, bare(inputs))).toEqual([
+      `folder ${HOUSE}`,
+      `file ${HOUSE}/.wizard-house`,
+      `folder ${HOUSE}/releases`,
+      `folder ${HOUSE}/home`,
+      `remove-tree ${staging}`,
+      `folder ${staging}`,
+      `folder ${staging}/cron`,
+      `folder ${staging}/skins`,
+      `folder ${staging}/units`,
+      `file ${staging}/config.yaml`,
+      `file ${staging}/skins/ezra.yaml`,
+      `file ${staging}/units/hermes-ezra.service`,
+      `file ${staging}/cron/wizard-ezra`,
+      `rename ${staging} ${HOUSE}/releases/${id}`,
+      "commit",
+      `touch ${HOUSE}/releases/${id}/cron/wizard-ezra`,
+      `link ${HOUSE}/current releases/${id}`,
+      "ensure-folder /etc/systemd/system",
+      "ensure-folder /etc/cron.d",
+      "ensure-folder /etc/systemd/system/multi-user.target.wants",
+      `link ${HOUSE}/home/SOUL.md ../current/config.yaml`,
+      "link /etc/systemd/system/hermes-ezra.service ../../../srv/wizards/ezra/current/units/hermes-ezra.service",
+      "link /etc/cron.d/wizard-ezra ../../srv/wizards/ezra/current/cron/wizard-ezra",
+      "link /etc/systemd/system/multi-user.target.wants/hermes-ezra.service ../hermes-ezra.service",
+    ]);
+  });
+
+  it("switches to a new release, remembers the one before and prunes the oldest", () => {
+    const next = declare({ files: { "config.yaml": { content: "a: 2\n" }, "skins/ezra.yaml": { content: "name: ezra\n" } } });
+    const nextId = next["release"] as string;
+    const there = facts(inputs, {}, [
+      { name: id, modified: 400 },
+      { name: "1111111111111111", modified: 100 },
+      { name: "2222222222222222", modified: 300 },
+      { name: "3333333333333333", modified: 200 },
+      { name: ".4444444444444444.staged", modified: 500 },
+      { name: "agents-own", modified: 1 },
+    ]);
+    for (const path of release.request(next, undefined).paths) {
+      if (!there.paths.has(path)) there.paths.set(path, { kind: "absent" });
+    }
+    const result = release.reconcile(next, state(inputs), there);
+    const steps = said(result.plan.steps);
+    expect(result.outputs).toEqual({ release: nextId, previous: id });
+    expect(steps.slice(steps.indexOf("commit"))).toEqual([
+      "commit",
+      `touch ${HOUSE}/releases/${nextId}/cron/wizard-ezra`,
+      `link ${HOUSE}/current releases/${nextId}`,
+      `remove-tree ${HOUSE}/releases/.4444444444444444.staged`,
+      `remove-tree ${HOUSE}/releases/3333333333333333`,
+      `remove-tree ${HOUSE}/releases/1111111111111111`,
+    ]);
+  });
+
+  const place = `${HOUSE}/releases/${id}`;
+  const plain: Fact = { kind: "file", mode: "0644", owner: "", group: "", size: 1, sha256: sha256("x") };
+  it.each<[string, Record<string, Fact>, string[]]>([
+    ["a changed file", { [`${place}/config.yaml`]: { ...plain, mode: "0640" } }, [`file ${place}/config.yaml`]],
+    ["a deleted file", { [`${place}/config.yaml`]: { kind: "absent" } }, [`file ${place}/config.yaml`]],
+    [
+      "a changed mode",
+      { [`${place}/config.yaml`]: { ...plain, sha256: sha256("a: 1\n"), mode: "0666" } },
+      [`attributes ${place}/config.yaml`],
+    ],
+    [
+      "a plain file in place of current",
+      { [`${HOUSE}/current`]: plain },
+      ["commit", `touch ${place}/cron/wizard-ezra`, `displace ${HOUSE}/current`, `link ${HOUSE}/current releases/${id}`],
+    ],
+    [
+      "a plain file in place of a link",
+      { [`${HOUSE}/home/SOUL.md`]: plain },
+      ["commit", `displace ${HOUSE}/home/SOUL.md`, `link ${HOUSE}/home/SOUL.md ../current/config.yaml`],
+    ],
+    [
+      "a disabled unit",
+      { "/etc/systemd/system/multi-user.target.wants/hermes-ezra.service": { kind: "absent" } },
+      [
+        "commit",
+        "ensure-folder /etc/systemd/system/multi-user.target.wants",
+        "link /etc/systemd/system/multi-user.target.wants/hermes-ezra.service ../hermes-ezra.service",
+      ],
+    ],
+    ["a changed cron file", { [`${place}/cron/wizard-ezra`]: { ...plain } }, [`file ${place}/cron/wizard-ezra`]],
+    ["a folder's mode", { [`${HOUSE}/home`]: { kind: "directory", mode: "0755", owner: "", group: "" } }, [`folder ${HOUSE}/home`]],
+  ])("repairs %s and nothing else", (_, over, expected) => {
+    expect(plan(inputs, facts(inputs, over), inputs)).toEqual(expected);
+  });
+
+  it("takes down links that are no longer wanted, unless somebody put something else there", () => {
+    const next = declare({ units: {}, cron: {} });
+    const cron = { "/etc/cron.d/wizard-ezra": plain };
+    const there = facts(inputs, cron);
+    for (const path of release.request(next, inputs).paths) {
+      if (!there.paths.has(path)) there.paths.set(path, { kind: "absent" });
+    }
+    const removed = plan(next, there, inputs).filter((step) => step.startsWith("remove "));
+    expect(removed).toEqual([
+      "remove /etc/systemd/system/multi-user.target.wants/hermes-ezra.service",
+      "remove /etc/systemd/system/hermes-ezra.service",
+    ]);
+  });
+
+  it.each<[string, Record<string, Fact>, string]>([
+    [
+      "a house that somebody else made",
+      { [HOUSE]: { kind: "directory", mode: "0755", owner: "", group: "" } },
+      `${HOUSE} exists and was not made by this stack`,
+    ],
+    [
+      "a house of another stack",
+      { [HOUSE]: { kind: "directory", mode: "0755", owner: "", group: "" }, [`${HOUSE}/.wizard-house`]: plain },
+      "belongs to another stack",
+    ],
+    ["a file where the house should be", { [HOUSE]: plain }, "is not a folder"],
+    ["somebody's cron file", { "/etc/cron.d/wizard-ezra": plain }, "/etc/cron.d/wizard-ezra exists"],
+  ])("refuses %s and changes nothing", (_, over, text) => {
+    expect(() => plan(inputs, bare(inputs, over))).toThrow(Conflict);
+    expect(() => plan(inputs, bare(inputs, over))).toThrow(text);
+  });
+
+  it("adopts when told to, keeping what was there", () => {
+    const adopting = declare({ adopt: true });
+    const steps = plan(adopting, bare(adopting, { "/etc/cron.d/wizard-ezra": plain }));
+    expect(steps).toContain("displace /etc/cron.d/wizard-ezra");
+  });
+
+  it("comes up again around the home that an earlier destroy kept", () => {
+    const kept = {
+      [HOUSE]: { kind: "directory", mode: "0750", owner: "", group: "" },
+      [`${HOUSE}/.wizard-house`]: facts(inputs).paths.get(`${HOUSE}/.wizard-house`)!,
+      [`${HOUSE}/home`]: { kind: "directory", mode: "0700", owner: "", group: "" },
+    } satisfies Record<string, Fact>;
+    expect(plan(inputs, bare(inputs, kept))).not.toContain(`folder ${HOUSE}/home`);
+  });
+
+  it("plans nothing on a host it cannot look at", () => {
+    const blind = facts(inputs, { [`${HOUSE}/current`]: { kind: "unreadable", reason: "no permission" } });
+    expect(() => plan(inputs, blind, inputs)).toThrow(CannotLook);
+  });
+
+  it("takes the house down, links first, and only links that are still ours", () => {
+    const there = facts(inputs, { [`${HOUSE}/home/SOUL.md`]: plain });
+    const steps = said(release.remove(state(inputs), there).steps);
+    expect(steps).toEqual([
+      "commit",
+      "remove /etc/systemd/system/multi-user.target.wants/hermes-ezra.service",
+      "remove /etc/systemd/system/hermes-ezra.service",
+      "remove /etc/cron.d/wizard-ezra",
+      `restore ${HOUSE}/home/SOUL.md`,
+      "restore /etc/systemd/system/hermes-ezra.service",
+      "restore /etc/cron.d/wizard-ezra",
+      `remove ${HOUSE}/current`,
+      `remove-tree ${HOUSE}/releases`,
+      `remove-if-empty ${HOUSE}/home`,
+      `remove-if-empty ${HOUSE}/displaced`,
+      `remove-if-last ${HOUSE}`,
+    ]);
+  });
+});
+
+describe("observe", () => {
+  const inputs = declare();
+  const place = `${HOUSE}/releases/${inputs["release"] as string}`;
+  const plain: Fact = { kind: "file", mode: "0644", owner: "", group: "", size: 21, sha256: sha256("pasted key") };
+  const drift = (over: Record<string, Fact>): Record<string, unknown> => {
+    const seen = release.observe(state(inputs), facts(inputs, over))!;
+    return Object.fromEntries(
+      changes(inputs, seen.inputs).map(({ path }) => [
+        formatPath(path),
+        path.reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], seen.inputs) ?? null,
+      ]),
+    );
+  };
+  const digest = sha256("pasted key").slice(0, 8);
+
+  it.each<[string, Record<string, Fact>, Record<string, unknown>]>([
+    ["nothing", {}, {}],
+    [
+      "content, as a digest and never as text",
+      { [`${place}/config.yaml`]: { ...plain, mode: "0640" } },
+      { 'files["config.yaml"].content': `(on the host: sha256 ${digest}…, 21 bytes)` },
+    ],
+    [
+      "mode",
+      { [`${place}/config.yaml`]: { ...plain, mode: "0666", sha256: sha256("a: 1\n") } },
+      { 'files["config.yaml"].mode': "0666" },
+    ],
+    [
+      "owner, where it can be seen",
+      { [`${place}/config.yaml`]: { ...plain, mode: "0640", owner: "mallory", group: "wizard-ezra", sha256: sha256("a: 1\n") } },
+      { 'files["config.yaml"].owner': "mallory" },
+    ],
+    ["absence", { [`${place}/config.yaml`]: { kind: "absent" } }, { 'files["config.yaml"]': null }],
+    [
+      "a link in place of a file",
+      { [`${place}/config.yaml`]: { kind: "link", target: "/etc/shadow" } },
+      { 'files["config.yaml"].content': "(on the host: a link to /etc/shadow)" },
+    ],
+    ["another release", { [`${HOUSE}/current`]: { kind: "link", target: "releases/0123456789abcdef" } }, { release: "0123456789abcdef" }],
+    ["a plain file as current", { [`${HOUSE}/current`]: plain }, { release: "(on the host: a plain file)" }],
+    ["no current", { [`${HOUSE}/current`]: { kind: "absent" } }, { release: "(on the host: absent)" }],
+    [
+      "a plain file in place of a link",
+      { [`${HOUSE}/home/SOUL.md`]: plain },
+      { 'links["home/SOUL.md"].target': "(on the host: a plain file)" },
+    ],
+    ["a missing link", { [`${HOUSE}/home/SOUL.md`]: { kind: "absent" } }, { 'links["home/SOUL.md"]': null }],
+    [
+      "a disabled unit",
+      { "/etc/systemd/system/multi-user.target.wants/hermes-ezra.service": { kind: "absent" } },
+      { 'units["hermes-ezra.service"].enabled': false },
+    ],
+    [
+      "a plain unit file",
+      { "/etc/systemd/system/hermes-ezra.service": plain },
+      { 'units["hermes-ezra.service"].path': "(on the host: a plain file)" },
+    ],
+    [
+      "a changed cron file",
+      { [`${place}/cron/wizard-ezra`]: plain },
+      { 'cron["wizard-ezra"].content': `(on the host: sha256 ${digest}…, 21 bytes)` },
+    ],
+    ["a cron file's mode", { [`${place}/cron/wizard-ezra`]: { ...facts(inputs).paths.get(`${place}/cron/wizard-ezra`)!, mode: "0666" } as Fact }, {
+      'cron["wizard-ezra"].mode': "0666",
+    }],
+    ["a folder's mode", { [`${HOUSE}/home`]: { kind: "directory", mode: "0777", owner: "", group: "" } }, { "directories.home.mode": "0777" }],
+  ])("reports %s", (_, over, expected) => expect(drift(over)).toEqual(expected));
+
+  it("says which secrets were replaced by words, so that these are shown", () => {
+    const seen = release.observe(state(inputs), facts(inputs, { [`${place}/config.yaml`]: plain }))!;
+    expect(seen.replaced).toEqual([["files", "config.yaml", "content"]]);
+  });
+
+  it("takes a house for gone only if its folder is proven absent", () => {
+    expect(release.observe(state(inputs), bare(inputs))).toBeUndefined();
+    const blind = bare(inputs, { [HOUSE]: { kind: "unreadable", reason: "no permission to enter /srv" } });
+    expect(() => release.observe(state(inputs), blind)).toThrow("no permission to enter /srv");
+  });
+});
