@@ -48,7 +48,7 @@ describe("a clean stack", () => {
   it("is left as it is by a second up", async () => {
     const seen = () => readdirSync(workspace.hostRoot("forge"), { recursive: true, withFileTypes: true }).map((e) => e.name);
     const before = seen();
-    const up = await workspace.run(["up", "--", "--expect-no-changes"]);
+    const up = await workspace.run(["up", "--expect-no-changes"]);
     expect(up.code, up.stdout + up.stderr).toBe(0);
     expect(seen()).toEqual(before);
   });

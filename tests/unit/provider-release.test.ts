@@ -259,6 +259,13 @@ describe("plan", () => {
     expect(plan(inputs, facts(inputs, over), inputs)).toEqual(expected);
   });
 
+  it("knows its own links also when the state describes what has taken their place", () => {
+    const over = { "/etc/systemd/system/hermes-ezra.service": plain, [`${HOUSE}/home/SOUL.md`]: plain };
+    const there = facts(inputs, over);
+    const refreshed = release.observe(state(inputs), there)!;
+    expect(plan(inputs, there, refreshed.inputs)).toContain("displace /etc/systemd/system/hermes-ezra.service");
+  });
+
   it("takes down links that are no longer wanted, unless somebody put something else there", () => {
     const next = declare({ units: {}, cron: {} });
     const cron = { "/etc/cron.d/wizard-ezra": plain };

@@ -5,7 +5,7 @@ import { cronProblems, renderCronFile, type CronEntry } from "../../../fleet/cro
 import type { Failure } from "../../schema/spec.ts";
 import { patterns } from "../../schema/types.ts";
 import { UNKNOWN, type Path, type Value, type Values } from "../../values.ts";
-import { CRON_FOLDER, UNIT_FOLDER } from "./layout.ts";
+import { cronPath, unitPath } from "./layout.ts";
 
 /** Names at the top of a release that the layout needs for itself. */
 const RESERVED_IN_RELEASE = ["units", "cron"];
@@ -100,8 +100,8 @@ export function complete(given: Values): { inputs: Values; failures: Failure[] }
     links: section("links"),
     files: each("files", (_, file) => ({ mode: "0640", group, ...file })),
     directories: each("directories", (_, folder) => ({ group, ...folder })),
-    units: each("units", (name, unit) => ({ restartOn: [], ...unit, path: `${UNIT_FOLDER}/${name}` })),
-    cron: each("cron", (name, file) => ({ ...file, content: cronContent(name, file, failures), path: `${CRON_FOLDER}/${name}` })),
+    units: each("units", (name, unit) => ({ restartOn: [], ...unit, path: unitPath(name) })),
+    cron: each("cron", (name, file) => ({ ...file, content: cronContent(name, file, failures), path: cronPath(name) })),
   };
   inputs["release"] = failures.length > 0 ? UNKNOWN : releaseId(inputs);
   return { inputs, failures };

@@ -23,8 +23,8 @@ export interface ReleaseInputs {
   files: Record<string, OwnedFile>;
   links: Record<string, { target: string }>;
   directories: Record<string, { mode: string; owner: string; group: string }>;
-  units: Record<string, { content: string; enabled: boolean; wantedBy: string; path: string }>;
-  cron: Record<string, { content: string; path: string }>;
+  units: Record<string, { content: string; enabled: boolean; wantedBy: string }>;
+  cron: Record<string, { content: string }>;
   keep: number;
   onDestroy: "keep-home" | "remove-all";
   adopt: boolean;
@@ -65,7 +65,13 @@ export const wantsLink = (unit: string, wantedBy: string): string => `${UNIT_FOL
 const throughCurrent = (from: string, house: string, file: string): string =>
   path.relative(path.dirname(from), `${current(house)}/${file}`);
 
-/** Every link of a house except `current` and the wants links. */
+export const unitPath = (unit: string): string => `${UNIT_FOLDER}/${unit}`;
+export const cronPath = (file: string): string => `${CRON_FOLDER}/${file}`;
+
+/**
+ * Every link of a house except `current` and the wants links. Their places follow from names alone: the inputs of a
+ * state that was refreshed hold descriptions of what was found where something had drifted.
+ */
 export function wantedLinks(inputs: ReleaseInputs): WantedLink[] {
   const { house } = inputs;
   const link = (from: string, file: string, at: [string, string], inHouse: boolean): WantedLink => ({
@@ -76,8 +82,8 @@ export function wantedLinks(inputs: ReleaseInputs): WantedLink[] {
   });
   return [
     ...Object.entries(inputs.links).map(([name, { target }]) => link(`${house}/${name}`, target, ["links", name], true)),
-    ...Object.entries(inputs.units).map(([name, unit]) => link(unit.path, `units/${name}`, ["units", name], false)),
-    ...Object.entries(inputs.cron).map(([name, cron]) => link(cron.path, `cron/${name}`, ["cron", name], false)),
+    ...Object.keys(inputs.units).map((name) => link(unitPath(name), `units/${name}`, ["units", name], false)),
+    ...Object.keys(inputs.cron).map((name) => link(cronPath(name), `cron/${name}`, ["cron", name], false)),
   ];
 }
 

@@ -16,6 +16,11 @@ import {
   type ReleaseInputs,
 } from "./layout.ts";
 
+const linkPaths = (inputs: ReleaseInputs): string[] => [
+  ...wantedLinks(inputs).map((link) => link.path),
+  ...Object.entries(inputs.units).map(([name, { wantedBy }]) => wantsLink(name, wantedBy)),
+];
+
 function pathsOf(inputs: ReleaseInputs): string[] {
   const { house } = inputs;
   const release = releaseFolder(house, inputs.release);
@@ -28,15 +33,14 @@ function pathsOf(inputs: ReleaseInputs): string[] {
     release,
     ...releaseFolders(files).map((folder) => `${release}/${folder}`),
     ...files.map(({ name }) => `${release}/${name}`),
-    ...wantedLinks(inputs).map((link) => link.path),
-    ...Object.entries(inputs.units).map(([name, { wantedBy }]) => wantsLink(name, wantedBy)),
+    ...linkPaths(inputs),
     ...Object.keys(inputs.directories).map((name) => `${house}/${name}`),
   ];
 }
 
 export function request(values: Values, old: Values | undefined): FactRequest {
   const inputs = releaseInputs(values);
-  const before = old === undefined ? [] : pathsOf(releaseInputs(old));
+  const before = old === undefined ? [] : linkPaths(releaseInputs(old));
   return {
     paths: [...new Set([...pathsOf(inputs), ...before])],
     folders: [releases(inputs.house)],
