@@ -1,5 +1,2 @@
 // The policy host can only require() CommonJS; the pack itself is TypeScript.
-module.exports = import("tsx/esm/api").then(({ register }) => {
-  register();
-  return import("./pack.ts");
-});
+module.exports = import("../toolchain/load.mjs").then(({ load }) => load("policies/pack.ts"));

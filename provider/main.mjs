@@ -1,6 +1,5 @@
-// Loads the provider's TypeScript without a build step. tsx only transpiles, and keeps what it made in its own cache.
-import { register } from "tsx/esm/api";
+// The provider's process, started by pulumi-resource-host.
+import { load } from "../toolchain/load.mjs";
 
-register();
-const { serve } = await import("./server.ts");
+const { serve } = await load("provider/server.ts");
 await serve();

@@ -35,7 +35,6 @@ try {
   fail(error.message);
 }
 
-const { register } = await import("tsx/esm/api");
-register();
-const { main } = await import(`./${command}.ts`);
+const { load } = await import("../toolchain/load.mjs");
+const { main } = await load(`scripts/${command}.ts`);
 process.exitCode = await main(args);

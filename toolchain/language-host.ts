@@ -28,16 +28,25 @@ export const LANGUAGE_HOST = "pulumi-language-nodejs";
  */
 export async function ensureLanguageHost(binFolder: string): Promise<boolean> {
   const target = path.join(binFolder, LANGUAGE_HOST);
+  const manifest = path.join(binFolder, "package.json");
   const mark = `${MARK}${sourceDigest()}`;
   if (existsSync(target)) {
     const head = readHead(target);
-    if (!head.includes(MARK) || head.includes(`${mark}\n`)) return false;
+    if (!head.includes(MARK) || (head.includes(`${mark}\n`) && existsSync(manifest))) return false;
   }
-  const staged = `${target}.${process.pid}.tmp`;
-  writeFileSync(staged, await bundle(mark));
-  chmodSync(staged, 0o755);
-  renameSync(staged, target);
+  // A script without extension is what the nearest package.json says, and this folder may lie inside a project of ES
+  // modules: PULUMI_HOME in a checkout, for example.
+  replaceFile(manifest, `{ "type": "commonjs" }\n`, 0o644);
+  replaceFile(target, await bundle(mark), 0o755);
   return true;
+}
+
+/** Whole or not at all: an engine may be starting it right now. */
+function replaceFile(file: string, content: string | Uint8Array, mode: number): void {
+  const staged = `${file}.${process.pid}.tmp`;
+  writeFileSync(staged, content);
+  chmodSync(staged, mode);
+  renameSync(staged, file);
 }
 
 function sourceDigest(): string {

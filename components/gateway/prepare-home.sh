@@ -1,18 +1,22 @@
 #!/bin/sh
-# Makes sure that <home>/.env is a plain file, so that the unit can mount the release's .env over it.
+# Makes sure that files of the home are plain files, so that the unit can mount the release's over them.
 #
-#   prepare-home.sh <home>
+#   prepare-home.sh <home> <file>...
 #
 # Runs before every start of the gateway, outside its sandbox and as the house's user: whatever was planted here is
 # touched with that user's rights only. A link would carry the mount to its target and leave the name itself free
 # for the agent; a missing file would be created by root.
 set -eu
 
-env_file=$1/.env
+home=$1
+shift
 umask 077
 
-if [ -L "$env_file" ] || { [ -e "$env_file" ] && [ ! -f "$env_file" ]; }; then
-  # Set aside, not removed: it may be something the agent's owner still wants to see.
-  mv -f -T -- "$env_file" "$env_file.set-aside.$(date -u +%Y%m%dT%H%M%SZ).$$"
-fi
-[ -e "$env_file" ] || : >"$env_file"
+for name in "$@"; do
+  file=$home/$name
+  if [ -L "$file" ] || { [ -e "$file" ] && [ ! -f "$file" ]; }; then
+    # Set aside, not removed: it may be something the agent's owner still wants to see.
+    mv -f -T -- "$file" "$file.set-aside.$(date -u +%Y%m%dT%H%M%SZ).$$"
+  fi
+  [ -e "$file" ] || : >"$file"
+done

@@ -13,6 +13,9 @@ export interface GatewayUnit {
   drainTimeout: number;
 }
 
+/** Files of the home that the harness would believe, covered by the release's. `prepare-home.sh` gets the same list. */
+const MOUNTED = [".env", "config.yaml"];
+
 /**
  * Renders the unit. Throws an `Error` where a path or the user holds a character that means something to systemd
  * (white space, quotes, `%`, `:` and the like), or where the house lies in a folder the sandbox hides.
@@ -45,9 +48,9 @@ Environment=VIRTUAL_ENV=${venv}
 Environment=HERMES_HOME=${home}
 Environment=HERMES_MANAGED_DIR=${current}
 # Outside the sandbox, but not as root: setpriv drops to the house's user before anything in its home is touched.
-ExecStartPre=+/usr/bin/setpriv --reuid=${user} --regid=${user} --clear-groups --no-new-privs --reset-env /bin/sh ${current}/gateway/prepare-home.sh ${home}
-# Inside the sandbox: the agent's .env is the release's, under its own name, or the gateway does not start.
-ExecStartPre=/usr/bin/test ! -L ${home}/.env -a ${home}/.env -ef ${current}/.env
+ExecStartPre=+/usr/bin/setpriv --reuid=${user} --regid=${user} --clear-groups --no-new-privs --reset-env /bin/sh ${current}/gateway/prepare-home.sh ${home} ${MOUNTED.join(" ")}
+# Inside the sandbox: what the agent reads under its own names is the release's, or the gateway does not start.
+${MOUNTED.map((file) => `ExecStartPre=/usr/bin/test ! -L ${home}/${file} -a ${home}/${file} -ef ${current}/${file}`).join("\n")}
 ExecStart=${venv}/bin/python -m hermes_cli.main gateway run
 ExecReload=/bin/kill -USR1 $MAINPID
 Restart=always
@@ -64,9 +67,10 @@ StandardOutput=journal
 StandardError=journal
 UMask=0077
 
-# The agent's .env is loaded before the managed scope is looked up and could point it elsewhere, so the release's
-# .env lies over it, read-only. Everything but the home is read-only too.
-BindReadOnlyPaths=${current}/.env:${home}/.env
+# The agent's .env is loaded before the managed scope is looked up and could point it elsewhere, and the gateway reads
+# its fallback chain from the agent's config.yaml without the managed scope. So the release's files lie over both,
+# read-only. Everything but the home is read-only too.
+${MOUNTED.map((file) => `BindReadOnlyPaths=${current}/${file}:${home}/${file}`).join("\n")}
 ReadWritePaths=${home}
 ProtectSystem=strict
 ProtectHome=yes

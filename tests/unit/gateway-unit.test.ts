@@ -62,16 +62,21 @@ describe("the unit", () => {
     ]);
   });
 
-  test("mounts the release's .env over the agent's, prepared without root's rights, checked before start", () => {
-    const mount = "/srv/wizards/bezalel/current/.env:/srv/wizards/bezalel/home/.env";
-    expect(unit.get("BindReadOnlyPaths")).toEqual([mount]);
-    const [prepare, check] = unit.get("ExecStartPre") ?? [];
-    expect(prepare).toMatch(
-      /^\+\/usr\/bin\/setpriv --reuid=wizard-bezalel --regid=wizard-bezalel .*--no-new-privs/,
+  test("mounts the release's files over the agent's, prepared without root's rights, checked before start", () => {
+    const house = "/srv/wizards/bezalel";
+    const files = [".env", "config.yaml"];
+    expect(unit.get("BindReadOnlyPaths")).toEqual(
+      files.map((file) => `${house}/current/${file}:${house}/home/${file}`),
     );
-    expect(check).toBe(
-      "/usr/bin/test ! -L /srv/wizards/bezalel/home/.env " +
-        "-a /srv/wizards/bezalel/home/.env -ef /srv/wizards/bezalel/current/.env",
+    const [prepare, ...checks] = unit.get("ExecStartPre") ?? [];
+    expect(prepare).toMatch(
+      /^\+\/usr\/bin\/setpriv --reuid=wizard-bezalel --regid=wizard-bezalel .*--no-new-privs .*\/home \.env config\.yaml$/,
+    );
+    expect(checks).toEqual(
+      files.map(
+        (file) =>
+          `/usr/bin/test ! -L ${house}/home/${file} -a ${house}/home/${file} -ef ${house}/current/${file}`,
+      ),
     );
   });
 
@@ -179,54 +184,54 @@ describe("what systemd would misread is refused", () => {
   });
 });
 
-describe("preparing the home", () => {
+describe.each([".env", "config.yaml"])("preparing the home's %s", (name) => {
   const script = new URL("../../components/gateway/prepare-home.sh", import.meta.url).pathname;
-  const prepare = () => spawnSync("/bin/sh", [script, folder], { encoding: "utf8" });
-  const env = () => join(folder, ".env");
-  const setAside = () => readdirSync(folder).filter((name) => name.startsWith(".env.set-aside."));
+  const prepare = () => spawnSync("/bin/sh", [script, folder, ".env", "config.yaml"], { encoding: "utf8" });
+  const covered = () => join(folder, name);
+  const setAside = () => readdirSync(folder).filter((entry) => entry.startsWith(`${name}.set-aside.`));
 
-  test("a missing .env becomes an empty file for the mount", () => {
+  test("a missing one becomes an empty file for the mount", () => {
     expect(prepare().status).toBe(0);
-    expect(lstatSync(env()).isFile()).toBe(true);
-    expect(lstatSync(env()).mode & 0o777).toBe(0o600);
+    expect(lstatSync(covered()).isFile()).toBe(true);
+    expect(lstatSync(covered()).mode & 0o777).toBe(0o600);
   });
 
   test("a file stays as it is", () => {
-    writeFileSync(env(), "KEEP=1\n");
+    writeFileSync(covered(), "KEEP=1\n");
     expect(prepare().status).toBe(0);
-    expect(readFileSync(env(), "utf8")).toBe("KEEP=1\n");
+    expect(readFileSync(covered(), "utf8")).toBe("KEEP=1\n");
     expect(setAside()).toEqual([]);
   });
 
   test("a link is set aside, and what it points at is left alone", () => {
     const target = join(folder, "target");
     writeFileSync(target, "untouched");
-    symlinkSync(target, env());
+    symlinkSync(target, covered());
     expect(prepare().status).toBe(0);
-    expect(lstatSync(env()).isFile()).toBe(true);
+    expect(lstatSync(covered()).isFile()).toBe(true);
     expect(readFileSync(target, "utf8")).toBe("untouched");
-    expect(setAside().map((name) => readlinkSync(join(folder, name)))).toEqual([target]);
+    expect(setAside().map((entry) => readlinkSync(join(folder, entry)))).toEqual([target]);
   });
 
   test("a link to nowhere does not make its target", () => {
-    symlinkSync(join(folder, "nowhere"), env());
+    symlinkSync(join(folder, "nowhere"), covered());
     expect(prepare().status).toBe(0);
     expect(existsSync(join(folder, "nowhere"))).toBe(false);
-    expect(lstatSync(env()).isFile()).toBe(true);
+    expect(lstatSync(covered()).isFile()).toBe(true);
   });
 
   test("a folder is set aside with its content", () => {
-    mkdirSync(env());
-    writeFileSync(join(env(), "inside"), "kept");
+    mkdirSync(covered());
+    writeFileSync(join(covered(), "inside"), "kept");
     expect(prepare().status).toBe(0);
-    expect(lstatSync(env()).isFile()).toBe(true);
+    expect(lstatSync(covered()).isFile()).toBe(true);
     expect(readFileSync(join(folder, setAside()[0] ?? "", "inside"), "utf8")).toBe("kept");
   });
 
   test("a FIFO is set aside and holds nobody up", () => {
-    spawnSync("mkfifo", [env()]);
+    spawnSync("mkfifo", [covered()]);
     expect(prepare().status).toBe(0);
-    expect(lstatSync(env()).isFile()).toBe(true);
+    expect(lstatSync(covered()).isFile()).toBe(true);
   });
 
   test("a home that is not there is an error", () => {
