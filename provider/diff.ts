@@ -12,7 +12,12 @@ function isTree(value: Value | undefined): value is Values {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function walk(path: Path, old: Value | undefined, wanted: Value | undefined, changes: PropertyChange[]): void {
+function walk(
+  path: Path,
+  old: Value | undefined,
+  wanted: Value | undefined,
+  changes: PropertyChange[],
+): void {
   if (isTree(old) && isTree(wanted)) {
     for (const key of new Set([...Object.keys(old), ...Object.keys(wanted)])) {
       walk([...path, key], old[key], wanted[key], changes);
@@ -22,7 +27,8 @@ function walk(path: Path, old: Value | undefined, wanted: Value | undefined, cha
   if (old === undefined && wanted === undefined) return;
   if (old === undefined) changes.push({ path, kind: "add" });
   else if (wanted === undefined) changes.push({ path, kind: "delete" });
-  else if (wanted === UNKNOWN || JSON.stringify(old) !== JSON.stringify(wanted)) changes.push({ path, kind: "update" });
+  else if (wanted === UNKNOWN || JSON.stringify(old) !== JSON.stringify(wanted))
+    changes.push({ path, kind: "update" });
 }
 
 /** Every property that differs. Maps are walked; lists are compared whole, because a reordered list is one change. */

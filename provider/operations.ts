@@ -14,7 +14,11 @@ export type OpenHost = (connection: Values) => Session;
 
 export function check(resource: Resource, news: Values): { inputs: Values; failures: Failure[] } {
   const { spec } = resource;
-  const { values, failures } = checkObject({ properties: spec.inputProperties, required: spec.requiredInputs }, types, news);
+  const { values, failures } = checkObject(
+    { properties: spec.inputProperties, required: spec.requiredInputs },
+    types,
+    news,
+  );
   failures.push(...connectionFailures(values["host"]));
   // What follows from inputs is worked out only from inputs of the right shape.
   if (failures.length > 0) return { inputs: values, failures };
@@ -25,7 +29,8 @@ export function check(resource: Resource, news: Values): { inputs: Values; failu
 function connectionFailures(host: Value | undefined): Failure[] {
   if (typeof host !== "object" || host === null || Array.isArray(host)) return [];
   const at = (key: string, reason: string): Failure[] => [{ path: ["host", key], reason }];
-  if (host["transport"] === "ssh") return at("transport", "ssh is not available in this version: only local hosts can be reached");
+  if (host["transport"] === "ssh")
+    return at("transport", "ssh is not available in this version: only local hosts can be reached");
   return host["root"] === undefined ? at("root", "is required for the transport local") : [];
 }
 
@@ -36,7 +41,10 @@ export interface Difference {
 
 export function diff(resource: Resource, oldInputs: Values, news: Values): Difference {
   const found = changes(oldInputs, news);
-  return { changes: found, replaces: found.filter(({ path }) => resource.replaceOn.includes(path.join("."))) };
+  return {
+    changes: found,
+    replaces: found.filter(({ path }) => resource.replaceOn.includes(path.join("."))),
+  };
 }
 
 const host = (inputs: Values): Values => inputs["host"] as Values;
@@ -52,7 +60,12 @@ function cannotLook(inputs: Values, resource: Resource, error: CannotLook): stri
  * @throws InitFailed with the state as it was when the host cannot be looked at: the engine then lists the resource
  *   with the reason, goes on with the others and tries again at the next update
  */
-export async function read(resource: Resource, id: string, state: State, open: OpenHost): Promise<Observed | undefined> {
+export async function read(
+  resource: Resource,
+  id: string,
+  state: State,
+  open: OpenHost,
+): Promise<Observed | undefined> {
   try {
     const facts = await open(host(state.inputs)).observe(resource.request(state.inputs, undefined));
     return resource.observe(state, facts);
@@ -84,7 +97,11 @@ async function foresee({ resource, inputs, old, open, warn }: ReconcileOptions):
   const outputs = resource.preview(inputs);
   if (old || hasUnknown(inputs)) return outputs;
   try {
-    resource.reconcile(inputs, undefined, await open(host(inputs)).observe(resource.request(inputs, undefined)));
+    resource.reconcile(
+      inputs,
+      undefined,
+      await open(host(inputs)).observe(resource.request(inputs, undefined)),
+    );
   } catch (error) {
     if (error instanceof Conflict) warn(`The update will fail: ${error.message}`);
     else if (error instanceof CannotLook) warn(cannotLook(inputs, resource, error));
@@ -119,9 +136,11 @@ export async function reconcile(options: ReconcileOptions): Promise<Values> {
  * Switched, or a create that may have left something: the resource is kept in the state as unfinished.
  */
 function afterFailure({ resource, inputs, old }: ReconcileOptions, error: unknown): unknown {
-  if (!(error instanceof ChangeFailed || error instanceof CannotLook || error instanceof Cancelled)) return error;
+  if (!(error instanceof ChangeFailed || error instanceof CannotLook || error instanceof Cancelled))
+    return error;
   const switched = error instanceof ChangeFailed && error.switched;
-  if (old && !switched) return new Error(`${error.message}. Nothing was switched; what ran before still runs.`, { cause: error });
+  if (old && !switched)
+    return new Error(`${error.message}. Nothing was switched; what ran before still runs.`, { cause: error });
   const message = `${error.message}. ${resource.id(inputs)} is unfinished: the next update goes on from there.`;
   return new InitFailed(message, { id: resource.id(inputs), inputs, outputs: old?.outputs ?? {} });
 }
@@ -132,9 +151,9 @@ export async function remove(resource: Resource, state: State, open: OpenHost): 
   try {
     plan = resource.remove(state, await session.observe(resource.request(state.inputs, undefined)));
   } catch (error) {
-    if (error instanceof CannotLook) throw new Error(cannotLook(state.inputs, resource, error), { cause: error });
+    if (error instanceof CannotLook)
+      throw new Error(cannotLook(state.inputs, resource, error), { cause: error });
     throw error;
   }
   if (plan.steps.length > 0) await session.change(plan);
 }
-

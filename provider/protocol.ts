@@ -50,7 +50,11 @@ function toServiceError(error: unknown, secrets: Path[]): grpc.ServiceError {
     status.addDetails(any);
     metadata.add("grpc-status-details-bin", Buffer.from(status.serializeBinary()));
   }
-  return Object.assign(new Error(cause.message), { code: grpc.status.UNKNOWN, details: cause.message, metadata });
+  return Object.assign(new Error(cause.message), {
+    code: grpc.status.UNKNOWN,
+    details: cause.message,
+    metadata,
+  });
 }
 
 /** A failure that remembers where secrets stood in the request, so that its state can be wrapped again. */
@@ -77,7 +81,8 @@ const unary =
   };
 
 const unimplemented = (name: string): grpc.handleUnaryCall<unknown, never> => {
-  return (_call, callback) => callback({ code: grpc.status.UNIMPLEMENTED, details: `the provider host has no ${name}` });
+  return (_call, callback) =>
+    callback({ code: grpc.status.UNIMPLEMENTED, details: `the provider host has no ${name}` });
 };
 
 const KINDS: Record<ChangeKind, [plain: number, replace: number]> = (() => {
@@ -106,7 +111,10 @@ export function service({ version, resources, open, warn, cancel }: ServiceOptio
   const find = (urn: string): Resource => {
     const type = urn.split("::")[2]?.split("$").pop() ?? "";
     const resource = resources[type];
-    if (!resource) throw new Error(`the provider host has no resource ${type}; it has ${Object.keys(resources).join(", ")}`);
+    if (!resource)
+      throw new Error(
+        `the provider host has no resource ${type}; it has ${Object.keys(resources).join(", ")}`,
+      );
     return resource;
   };
 
@@ -202,7 +210,9 @@ export function service({ version, resources, open, warn, cancel }: ServiceOptio
       const resource = find(request.getUrn());
       const decoded = decodeStruct(request.getInputs());
       if (!request.hasInputs() || Object.keys(decoded.values).length === 0) {
-        throw new Error("import is not supported: declare the resource, with adopt: true if it exists on the host");
+        throw new Error(
+          "import is not supported: declare the resource, with adopt: true if it exists on the host",
+        );
       }
       const state = { inputs: decoded.values, outputs: decodeStruct(request.getProperties()).values };
       return keepingSecrets(decoded, async () => {

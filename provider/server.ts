@@ -20,7 +20,9 @@ import type { Values } from "./values.ts";
 /** Milliseconds between being asked to stop and ending, in which running scripts come to their next boundary. */
 const GRACE = 3000;
 
-const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
+const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
 
 type Tell = (severity: enginepb.LogSeverity, message: string, urn?: string) => void;
 
@@ -59,7 +61,10 @@ export async function serve(): Promise<void> {
   const engineAddress = process.argv.slice(2).find((argument) => !argument.startsWith("-"));
   const tell = teller(engineAddress);
   const stop = new AbortController();
-  const server = new grpc.Server({ "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 });
+  const server = new grpc.Server({
+    "grpc.max_receive_message_length": -1,
+    "grpc.max_send_message_length": -1,
+  });
 
   let ending = false;
   const end = (): void => {

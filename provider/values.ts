@@ -54,7 +54,9 @@ function decode(json: Json, path: Path, secrets: Path[]): Value {
     return "value" in json ? decode(json["value"] ?? null, path, secrets) : UNKNOWN;
   }
   if (signature !== undefined) {
-    throw new Error(`${formatPath(path)}: assets, archives and resource references are not accepted; give text`);
+    throw new Error(
+      `${formatPath(path)}: assets, archives and resource references are not accepted; give text`,
+    );
   }
   const values: Values = {};
   for (const [key, item] of Object.entries(json)) values[key] = decode(item, [...path, key], secrets);

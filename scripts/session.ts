@@ -41,6 +41,7 @@ export async function openSession(
 ): Promise<Session | undefined> {
   try {
     const parsed = parseArguments(args);
+    refuseTraces(parsed);
     const problems = configProblems(ROOT, parsed.stack, process.env);
     problems.forEach(say);
     if (problems.length > 0) return undefined;
@@ -64,6 +65,17 @@ export async function openSession(
     say(error.message);
     return undefined;
   }
+}
+
+/** Whatever the level asked for, the engine then logs each message to the provider as it is, secrets in clear. */
+function refuseTraces({ stack, rest }: CommandArguments): void {
+  if (stack === DEFAULT_STACK) return;
+  const option = rest.find((argument) => /^(--logtostderr|--verbose|-v)(=|$|\d)/.test(argument));
+  if (option === undefined) return;
+  throw new UsageError(
+    `${option} makes the engine log every key in clear, to stderr or to a file in the temporary folder that everyone ` +
+      `can read; leave it out, or look for the fault on the stack ${DEFAULT_STACK}, which has no real keys`,
+  );
 }
 
 async function ensureDevStack(call: EngineCall, files: StackFiles | undefined): Promise<boolean> {

@@ -12,7 +12,7 @@ import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-const SOURCES = ["components", "fleet", "policies", "provider", "scripts", "toolchain"];
+const SOURCES = ["bench", "components", "fleet", "policies", "provider", "scripts", "toolchain"];
 const CACHE = path.join(ROOT, "node_modules", ".cache", "wizard-houses");
 /** Bundles of an entry point that are kept; another checkout that shares node_modules may be using an older one. */
 const KEPT = 8;
@@ -27,7 +27,10 @@ function* typescriptFiles(folder) {
 
 function fingerprint() {
   const hash = createHash("sha256").update(`${ROOT}\n${process.version}\n`);
-  const files = [path.join(ROOT, "index.ts"), ...SOURCES.flatMap((name) => [...typescriptFiles(path.join(ROOT, name))])];
+  const files = [
+    path.join(ROOT, "index.ts"),
+    ...SOURCES.flatMap((name) => [...typescriptFiles(path.join(ROOT, name))]),
+  ];
   for (const file of [...files, fileURLToPath(import.meta.url)].sort()) {
     const { size, mtimeNs } = statSync(file, { bigint: true });
     hash.update(`${file} ${size} ${mtimeNs}\n`);

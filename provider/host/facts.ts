@@ -189,7 +189,8 @@ export function parseFacts(request: FactRequest, vantage: Vantage, answer: Buffe
   const asked = new Set(request.paths);
   const hostPath = (real: string): string => {
     const path = real.startsWith(vantage.prefix) ? real.slice(vantage.prefix.length) : real;
-    if (!asked.has(path)) throw new CannotLook(`the host's answer names ${printable(real)}, which was not asked for`);
+    if (!asked.has(path))
+      throw new CannotLook(`the host's answer names ${printable(real)}, which was not asked for`);
     return path;
   };
 
@@ -198,11 +199,14 @@ export function parseFacts(request: FactRequest, vantage: Vantage, answer: Buffe
     const path = hostPath(next());
     paths.set(
       path,
-      field === "absent" ? { kind: "absent" } : { kind: "unreadable", reason: printable(field.slice("unreadable ".length)) },
+      field === "absent"
+        ? { kind: "absent" }
+        : { kind: "unreadable", reason: printable(field.slice("unreadable ".length)) },
     );
   }
   const stats = new Map<string, Stat>();
-  for (let field = next(); field !== "links"; field = next()) stats.set(hostPath(next()), parseStat(field, vantage));
+  for (let field = next(); field !== "links"; field = next())
+    stats.set(hostPath(next()), parseStat(field, vantage));
   const links: string[] = [];
   let field = next();
   for (; field !== "targets" && field !== "digests"; field = next()) links.push(hostPath(field));

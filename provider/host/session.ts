@@ -3,14 +3,7 @@
  * after another. Nothing is dialled before the first of either.
  */
 import { CannotLook, Cancelled, ChangeFailed } from "../errors.ts";
-import {
-  factScript,
-  mergeRequests,
-  parseFacts,
-  printable,
-  type FactRequest,
-  type Facts,
-} from "./facts.ts";
+import { factScript, mergeRequests, parseFacts, printable, type FactRequest, type Facts } from "./facts.ts";
 import { DONE, GO, planScript, READY, type Plan } from "./steps.ts";
 import type { Transport } from "./transport.ts";
 
@@ -51,7 +44,9 @@ export function openSession({ name, transport, signal, inform }: SessionOptions)
     });
     if (signal.aborted) throw new Cancelled(`stopped while looking at ${name}`);
     if (answer.code !== 0) {
-      throw new CannotLook(`the script ended with code ${answer.code}: ${printable(answer.stderr.trim(), 500)}`);
+      throw new CannotLook(
+        `the script ended with code ${answer.code}: ${printable(answer.stderr.trim(), 500)}`,
+      );
     }
     return parseFacts(request, vantage, answer.stdout);
   }
@@ -79,7 +74,8 @@ export function openSession({ name, transport, signal, inform }: SessionOptions)
     const complete = answer.stdout.toString("utf8").endsWith(`${DONE}\n`);
     if (answer.code === 0 && complete) return;
     if (signal.aborted && !switched) throw new Cancelled(`stopped before anything was switched on ${name}`);
-    const words = printable(answer.stderr.trim(), 1000) || `it ended with code ${answer.code} and said nothing`;
+    const words =
+      printable(answer.stderr.trim(), 1000) || `it ended with code ${answer.code} and said nothing`;
     throw new ChangeFailed(`host ${name}: ${words}`, switched);
   }
 

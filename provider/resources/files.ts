@@ -20,7 +20,11 @@ export const files: Resource = {
         additionalProperties: { $ref: "#/types/host:index:File" },
         description: "Files by absolute path.",
       },
-      adopt: { type: "boolean", description: "Take over files that exist; they are kept aside.", default: false },
+      adopt: {
+        type: "boolean",
+        description: "Take over files that exist; they are kept aside.",
+        default: false,
+      },
     },
     requiredInputs: ["host", "files"],
     properties: {},
@@ -36,7 +40,8 @@ export const files: Resource = {
     });
     return { inputs: { ...given, files: Object.fromEntries(entries) }, failures };
   },
-  id: (inputs) => `${(inputs["host"] as Values)["name"] as string}:${Object.keys(filesOf(inputs)).sort()[0] ?? "files"}`,
+  id: (inputs) =>
+    `${(inputs["host"] as Values)["name"] as string}:${Object.keys(filesOf(inputs)).sort()[0] ?? "files"}`,
   request: (inputs, old) => ({
     ...noFacts,
     paths: [...new Set([...Object.keys(filesOf(inputs)), ...(old ? Object.keys(filesOf(old)) : [])])],

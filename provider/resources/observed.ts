@@ -53,7 +53,9 @@ export function contentAgrees(fact: Fact, wanted: OwnedFile): boolean {
 
 export function attributesAgree(fact: Fact, wanted: { mode: string; owner: string; group: string }): boolean {
   if (fact.kind !== "file" && fact.kind !== "directory") return false;
-  return fact.mode === wanted.mode && sameOwner(fact.owner, wanted.owner) && sameOwner(fact.group, wanted.group);
+  return (
+    fact.mode === wanted.mode && sameOwner(fact.owner, wanted.owner) && sameOwner(fact.group, wanted.group)
+  );
 }
 
 /**

@@ -33,8 +33,12 @@ export function bringFiles(wanted: FileMap, old: FileMap, facts: Facts, adopt: b
     }
     const { mode, owner, group, content } = file;
     // A changed file of ours is put right; whatever was never ours is kept.
-    if (fact.kind !== "absent" && (!mine || fact.kind !== "file")) steps.push({ do: "displace", path, ...keep(path) });
-    steps.push({ do: "ensure-folder", path: parent(path) }, { do: "file", path, mode, owner, group, content });
+    if (fact.kind !== "absent" && (!mine || fact.kind !== "file"))
+      steps.push({ do: "displace", path, ...keep(path) });
+    steps.push(
+      { do: "ensure-folder", path: parent(path) },
+      { do: "file", path, mode, owner, group, content },
+    );
   }
   if (inTheWay.length > 0) {
     throw new Conflict(

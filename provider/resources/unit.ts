@@ -31,7 +31,11 @@ export const unit: Resource = {
       host: CONNECTION,
       unit: { type: "string", description: "Its name, e.g. `webhook.service`.", pattern: patterns.unit },
       ...unitProperties,
-      adopt: { type: "boolean", description: "Take over a unit file that exists; it is kept aside.", default: false },
+      adopt: {
+        type: "boolean",
+        description: "Take over a unit file that exists; it is kept aside.",
+        default: false,
+      },
     },
     requiredInputs: ["host", "unit", "content"],
     properties: {},
@@ -41,7 +45,9 @@ export const unit: Resource = {
   id: (inputs) => `${(inputs["host"] as Values)["name"] as string}:${unitInputs(inputs).unit}`,
   request(values, old) {
     const inputs = unitInputs(values);
-    const wants = [inputs, ...(old ? [unitInputs(old)] : [])].map(({ wantedBy }) => wantsLink(inputs.unit, wantedBy));
+    const wants = [inputs, ...(old ? [unitInputs(old)] : [])].map(({ wantedBy }) =>
+      wantsLink(inputs.unit, wantedBy),
+    );
     return { ...noFacts, paths: [unitPath(inputs), ...new Set(wants)] };
   },
   observe(state, facts) {
@@ -65,14 +71,26 @@ export const unit: Resource = {
     const inputs = unitInputs(values);
     const path = wantsLink(inputs.unit, inputs.wantedBy);
     const fact = proven(path, factOf(facts, path));
-    const steps = bringFiles(asFile(inputs), old ? asFile(unitInputs(old.inputs)) : {}, facts, values["adopt"] === true);
+    const steps = bringFiles(
+      asFile(inputs),
+      old ? asFile(unitInputs(old.inputs)) : {},
+      facts,
+      values["adopt"] === true,
+    );
     const linked = fact.kind === "link" && fact.target === `../${inputs.unit}`;
     if (inputs.enabled && !linked) {
-      if (fact.kind !== "absent" && fact.kind !== "link") steps.push({ do: "displace", path, keep: SYSTEM_DISPLACED, name: displacedName(path) });
-      steps.push({ do: "ensure-folder", path: path.slice(0, path.lastIndexOf("/")) }, { do: "link", path, target: `../${inputs.unit}` });
+      if (fact.kind !== "absent" && fact.kind !== "link")
+        steps.push({ do: "displace", path, keep: SYSTEM_DISPLACED, name: displacedName(path) });
+      steps.push(
+        { do: "ensure-folder", path: path.slice(0, path.lastIndexOf("/")) },
+        { do: "link", path, target: `../${inputs.unit}` },
+      );
     }
     if (!inputs.enabled && fact.kind === "link") steps.push({ do: "remove", path });
-    return { plan: { lock: SYSTEM_LOCK, steps: [...steps, ...formerWants(inputs, old && unitInputs(old.inputs))] }, outputs: {} };
+    return {
+      plan: { lock: SYSTEM_LOCK, steps: [...steps, ...formerWants(inputs, old && unitInputs(old.inputs))] },
+      outputs: {},
+    };
   },
   remove(state, facts) {
     const inputs = unitInputs(state.inputs);

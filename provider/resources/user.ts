@@ -27,18 +27,27 @@ function accountOf(facts: Facts, name: string): Account | undefined {
 
 export const user: Resource = {
   spec: {
-    description: "A system account with a group of its own. Removed on destroy only if this resource made it.",
+    description:
+      "A system account with a group of its own. Removed on destroy only if this resource made it.",
     inputProperties: {
       host: CONNECTION,
       user: { type: "string", description: "Login name; the group has the same.", pattern: patterns.account },
-      home: { type: "string", description: "Home folder as passwd says; it is not created.", pattern: patterns.absolute },
+      home: {
+        type: "string",
+        description: "Home folder as passwd says; it is not created.",
+        pattern: patterns.absolute,
+      },
       shell: {
         type: "string",
         description: "Login shell.",
         pattern: patterns.absolute,
         default: "/usr/sbin/nologin",
       },
-      groups: { type: "array", items: { type: "string" }, description: "Supplementary groups, which must exist." },
+      groups: {
+        type: "array",
+        items: { type: "string" },
+        description: "Supplementary groups, which must exist.",
+      },
     },
     requiredInputs: ["host", "user", "home"],
     properties: {},
@@ -69,7 +78,10 @@ export const user: Resource = {
     const account = accountOf(facts, name);
     if (!account) {
       return {
-        plan: { lock: SYSTEM_LOCK, steps: [{ do: "add-account", name, home, shell, comment: COMMENT, groups }] },
+        plan: {
+          lock: SYSTEM_LOCK,
+          steps: [{ do: "add-account", name, home, shell, comment: COMMENT, groups }],
+        },
         outputs: {},
       };
     }
@@ -81,7 +93,10 @@ export const user: Resource = {
     }
     const regrouped = old && JSON.stringify(userInputs(old.inputs).groups) !== JSON.stringify(groups);
     return {
-      plan: { lock: SYSTEM_LOCK, steps: agrees && !regrouped ? [] : [{ do: "change-account", name, home, shell, groups }] },
+      plan: {
+        lock: SYSTEM_LOCK,
+        steps: agrees && !regrouped ? [] : [{ do: "change-account", name, home, shell, groups }],
+      },
       outputs: {},
     };
   },

@@ -4,7 +4,13 @@ import type { PropertySpec } from "./spec.ts";
 import { types } from "./types.ts";
 
 /** Pulumi's schema has no patterns and bounds; they become part of the description. */
-function property({ pattern, enum: allowed, minimum, description, ...rest }: PropertySpec): Record<string, unknown> {
+function property({
+  pattern,
+  enum: allowed,
+  minimum,
+  description,
+  ...rest
+}: PropertySpec): Record<string, unknown> {
   const notes = [
     pattern && `Must be ${pattern.words}.`,
     allowed && `One of ${allowed.join(", ")}.`,
@@ -21,11 +27,17 @@ export function packageSchema(version: string): object {
     name: "host",
     displayName: "Debian host",
     version,
-    description: "What is observed and changed on a Debian host: releases of houses, files, units and accounts.",
+    description:
+      "What is observed and changed on a Debian host: releases of houses, files, units and accounts.",
     types: Object.fromEntries(
       Object.entries(types).map(([token, type]) => [
         token,
-        { type: "object", description: type.description, properties: properties(type.properties), required: type.required },
+        {
+          type: "object",
+          description: type.description,
+          properties: properties(type.properties),
+          required: type.required,
+        },
       ]),
     ),
     resources: Object.fromEntries(

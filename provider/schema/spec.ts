@@ -50,7 +50,13 @@ function describe(value: Value): string {
   return `the ${typeof value} ${String(value)}`;
 }
 
-const WORDS = { string: "text", boolean: "true or false", integer: "a whole number", array: "a list", object: "an object" };
+const WORDS = {
+  string: "text",
+  boolean: "true or false",
+  integer: "a whole number",
+  array: "a list",
+  object: "an object",
+};
 
 /** Checks values against a spec: unknown and missing properties, types, bounds; fills in defaults. All failures at once. */
 export function checkObject(
@@ -134,5 +140,8 @@ function checkValue(
 
 /** Failures as the engine wants them. */
 export function failureList(failures: Failure[]): { property: string; reason: string }[] {
-  return failures.map(({ path, reason }) => ({ property: formatPath(path), reason: `${formatPath(path)} ${reason}` }));
+  return failures.map(({ path, reason }) => ({
+    property: formatPath(path),
+    reason: `${formatPath(path)} ${reason}`,
+  }));
 }

@@ -1,14 +1,18 @@
 /** The object types that resources of this provider share. */
 import type { ObjectSpec, PropertySpec } from "./spec.ts";
 
-const MODE: NonNullable<PropertySpec["pattern"]> = { expression: /^0[0-7]{3}$/, words: 'four octal digits such as "0640"' };
+const MODE: NonNullable<PropertySpec["pattern"]> = {
+  expression: /^0[0-7]{3}$/,
+  words: 'four octal digits such as "0640"',
+};
 const ACCOUNT: NonNullable<PropertySpec["pattern"]> = {
   expression: /^[a-z_][a-z0-9_-]{0,31}$/,
   words: "an account name: lower-case letters, digits, _ and -, at most 32",
 };
 const PART: PropertySpec = {
   type: "string",
-  description: "Which part of the house contributed it, e.g. `golden-state`. Shown in reports, stored nowhere on the host.",
+  description:
+    "Which part of the house contributed it, e.g. `golden-state`. Shown in reports, stored nowhere on the host.",
 };
 
 export const patterns = {
@@ -26,15 +30,20 @@ export const patterns = {
 
 export const types: Record<string, ObjectSpec> = {
   "host:index:Connection": {
-    description: "How a host is reached. `name` is its identity; changing anything else does nothing on the host.",
+    description:
+      "How a host is reached. `name` is its identity; changing anything else does nothing on the host.",
     properties: {
       name: { type: "string", description: "The host's name in the fleet, e.g. `forge`." },
       transport: {
         type: "string",
-        description: "`local`: a folder of this machine stands for the host. `ssh`: OpenSSH to a Debian host.",
+        description:
+          "`local`: a folder of this machine stands for the host. `ssh`: OpenSSH to a Debian host.",
         enum: ["local", "ssh"],
       },
-      root: { type: "string", description: "`local`: the folder, relative to the Pulumi project or absolute." },
+      root: {
+        type: "string",
+        description: "`local`: the folder, relative to the Pulumi project or absolute.",
+      },
       address: { type: "string", description: "`ssh`: name or IP address." },
       port: { type: "integer", description: "`ssh`: port, 22 if absent.", minimum: 1 },
       user: { type: "string", description: "`ssh`: login; anything but root goes through sudo -n." },
@@ -47,8 +56,17 @@ export const types: Record<string, ObjectSpec> = {
     properties: {
       content: { type: "string", description: "The whole content, UTF-8." },
       mode: { type: "string", description: 'Octal mode, e.g. `"0640"`.', pattern: MODE },
-      owner: { type: "string", description: "Account that owns it; default root.", pattern: ACCOUNT, default: "root" },
-      group: { type: "string", description: "Its group; default the house's group, or root outside a house.", pattern: ACCOUNT },
+      owner: {
+        type: "string",
+        description: "Account that owns it; default root.",
+        pattern: ACCOUNT,
+        default: "root",
+      },
+      group: {
+        type: "string",
+        description: "Its group; default the house's group, or root outside a house.",
+        pattern: ACCOUNT,
+      },
       part: PART,
     },
     required: ["content"],
@@ -62,7 +80,12 @@ export const types: Record<string, ObjectSpec> = {
     description: "A folder of the house that outlives releases.",
     properties: {
       mode: { type: "string", description: "Octal mode.", pattern: MODE, default: "0750" },
-      owner: { type: "string", description: "Account that owns it; default root.", pattern: ACCOUNT, default: "root" },
+      owner: {
+        type: "string",
+        description: "Account that owns it; default root.",
+        pattern: ACCOUNT,
+        default: "root",
+      },
       group: { type: "string", description: "Its group; default the house's group.", pattern: ACCOUNT },
       part: PART,
     },
@@ -72,8 +95,17 @@ export const types: Record<string, ObjectSpec> = {
     description: "A systemd unit of the house.",
     properties: {
       content: { type: "string", description: "The unit file." },
-      enabled: { type: "boolean", description: "Whether it is linked into `<wantedBy>.wants`.", default: true },
-      wantedBy: { type: "string", description: "Target that wants it.", pattern: patterns.unit, default: "multi-user.target" },
+      enabled: {
+        type: "boolean",
+        description: "Whether it is linked into `<wantedBy>.wants`.",
+        default: true,
+      },
+      wantedBy: {
+        type: "string",
+        description: "Target that wants it.",
+        pattern: patterns.unit,
+        default: "multi-user.target",
+      },
       restartOn: {
         type: "array",
         items: { type: "string" },
@@ -90,7 +122,11 @@ export const types: Record<string, ObjectSpec> = {
       name: { type: "string", description: "Unique within the file." },
       schedule: { type: "string", description: "Five fields or a nickname such as @hourly." },
       user: { type: "string", description: "Account the command runs as." },
-      command: { type: "array", items: { type: "string" }, description: "Program, by absolute path, and arguments." },
+      command: {
+        type: "array",
+        items: { type: "string" },
+        description: "Program, by absolute path, and arguments.",
+      },
     },
     required: ["name", "schedule", "user", "command"],
   },
@@ -115,7 +151,12 @@ export const types: Record<string, ObjectSpec> = {
       http: { type: "string", description: "URL that must answer 200." },
       heartbeat: { type: "string", description: "Heartbeat file, relative to the house." },
       stableFor: { type: "integer", description: "Seconds the unit must stay up.", default: 10, minimum: 1 },
-      deadline: { type: "integer", description: "Seconds until health must be reached.", default: 60, minimum: 1 },
+      deadline: {
+        type: "integer",
+        description: "Seconds until health must be reached.",
+        default: 60,
+        minimum: 1,
+      },
     },
     required: [],
   },

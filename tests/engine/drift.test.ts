@@ -41,12 +41,16 @@ describe("a clean stack", () => {
   it("has no drift, says so in one line, and its state file stays as it is", async () => {
     const before = state();
     const drift = await workspace.run(["drift"]);
-    expect(drift).toMatchObject({ code: 0, stdout: expect.stringMatching(/^no drift: 3 houses, \d+ files\n$/) });
+    expect(drift).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^no drift: 3 houses, \d+ files\n$/),
+    });
     expect(state().equals(before)).toBe(true);
   });
 
   it("is left as it is by a second up", async () => {
-    const seen = () => readdirSync(workspace.hostRoot("forge"), { recursive: true, withFileTypes: true }).map((e) => e.name);
+    const seen = () =>
+      readdirSync(workspace.hostRoot("forge"), { recursive: true, withFileTypes: true }).map((e) => e.name);
     const before = seen();
     const up = await workspace.run(["up", "--expect-no-changes"]);
     expect(up.code, up.stdout + up.stderr).toBe(0);
@@ -107,7 +111,8 @@ describe("every kind of drift", () => {
       /^allegro: [a-z-]+: home mode: 0755 → 0700$/m,
     ],
   ];
-  const agentsOwn = () => ["notes.txt", "config.yaml", "skins/mine.yaml"].map((file) => path.join(house("bezalel"), "home", file));
+  const agentsOwn = () =>
+    ["notes.txt", "config.yaml", "skins/mine.yaml"].map((file) => path.join(house("bezalel"), "home", file));
   let drift: Awaited<ReturnType<Workspace["run"]>>;
 
   beforeAll(async () => {
@@ -127,7 +132,8 @@ describe("every kind of drift", () => {
     expect(drift.stdout.trimEnd().split("\n")).toHaveLength(cases.length + 1);
     expect(drift.stdout).not.toContain("notes.txt");
   });
-  it("shows nothing of what somebody pasted", () => expect(drift.stdout + drift.stderr).not.toContain("pasted-canary-key"));
+  it("shows nothing of what somebody pasted", () =>
+    expect(drift.stdout + drift.stderr).not.toContain("pasted-canary-key"));
 
   it("is repaired by up, which touches no file of the agent", async () => {
     const up = await workspace.run(["up"]);
@@ -204,7 +210,9 @@ describe("destroy", () => {
     mkdirSync(house("ezra"), { recursive: true });
     symlinkSync("somewhere", path.join(house("ezra"), "theirs"));
     const preview = await workspace.run(["preview"]);
-    expect(preview.stdout + preview.stderr).toMatch(/The update will fail: \/srv\/wizards\/ezra exists and was not made by this stack/);
+    expect(preview.stdout + preview.stderr).toMatch(
+      /The update will fail: \/srv\/wizards\/ezra exists and was not made by this stack/,
+    );
     const up = await workspace.run(["up"]);
     expect(up.code).toBe(1);
     expect(readdirSync(house("ezra"))).toEqual(["theirs"]);

@@ -20,7 +20,14 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { CannotLook, Cancelled, ChangeFailed } from "../../provider/errors.ts";
-import { factScript, mergeRequests, noFacts, parseFacts, printable, type Facts } from "../../provider/host/facts.ts";
+import {
+  factScript,
+  mergeRequests,
+  noFacts,
+  parseFacts,
+  printable,
+  type Facts,
+} from "../../provider/host/facts.ts";
 import { localTransport } from "../../provider/host/local.ts";
 import { openSession, type Session } from "../../provider/host/session.ts";
 import { planScript, type Step } from "../../provider/host/steps.ts";
@@ -40,7 +47,12 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 function open(): Session {
   const transport = localTransport(root, "/");
-  return openSession({ name: "forge", transport, signal: stop.signal, inform: (message) => told.push(message) });
+  return openSession({
+    name: "forge",
+    transport,
+    signal: stop.signal,
+    inform: (message) => told.push(message),
+  });
 }
 
 const at = (file: string) => path.join(root, file);
@@ -53,7 +65,9 @@ const mode = (file: string) => (lstatSync(at(file)).mode & 0o7777).toString(8);
 /** Root may enter and read everything, so what it could not read is tried as somebody else where the tests run as root. */
 function asOrdinaryUser(script: string): Buffer {
   const root = process.getuid?.() === 0;
-  const [program, ...args] = root ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh"] : ["sh"];
+  const [program, ...args] = root
+    ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh"]
+    : ["sh"];
   return execFileSync(program!, args, { input: script, cwd: "/" });
 }
 
@@ -64,7 +78,15 @@ describe("facts", () => {
     symlinkSync("nowhere", at("link"));
     mkdirSync(at("folder"), { mode: 0o750 });
     execFileSync("mkfifo", [at("pipe")]);
-    const { paths } = await look("/file", "/link", "/folder", "/pipe", "/none", "/folder/none", "/deep/er/none");
+    const { paths } = await look(
+      "/file",
+      "/link",
+      "/folder",
+      "/pipe",
+      "/none",
+      "/folder/none",
+      "/deep/er/none",
+    );
     const unseen = { owner: "", group: "" };
     expect(Object.fromEntries(paths)).toEqual({
       "/file": { kind: "file", mode: "0640", size: 5, sha256: sha256("hello"), ...unseen },
@@ -100,19 +122,36 @@ describe("facts", () => {
     const vantage = { prefix: root, owners: false };
     try {
       const { paths } = parseFacts(request, vantage, asOrdinaryUser(factScript(request, vantage)));
-      expect(paths.get("/closed/file")).toMatchObject({ kind: "unreadable", reason: expect.stringContaining("enter") });
+      expect(paths.get("/closed/file")).toMatchObject({
+        kind: "unreadable",
+        reason: expect.stringContaining("enter"),
+      });
       const owner = process.getuid?.() === 0;
-      if (owner) expect(paths.get("/secret")).toEqual({ kind: "unreadable", reason: "no permission to read it" });
+      if (owner)
+        expect(paths.get("/secret")).toEqual({ kind: "unreadable", reason: "no permission to read it" });
     } finally {
       chmodSync(at("closed"), 0o755);
     }
   });
 
   it("treats every name as data", async () => {
-    const names = ["a b", "$(touch pwned)", "`id`", "'; rm -rf x", 'quo"te', "new\nline", "-n", "*", "ünï", "\\", "%s"];
+    const names = [
+      "a b",
+      "$(touch pwned)",
+      "`id`",
+      "'; rm -rf x",
+      'quo"te',
+      "new\nline",
+      "-n",
+      "*",
+      "ünï",
+      "\\",
+      "%s",
+    ];
     for (const name of names) writeFileSync(at(name), name);
     const { paths } = await look(...names.map((name) => `/${name}`));
-    for (const name of names) expect(paths.get(`/${name}`)).toMatchObject({ kind: "file", sha256: sha256(name) });
+    for (const name of names)
+      expect(paths.get(`/${name}`)).toMatchObject({ kind: "file", sha256: sha256(name) });
     expect(readdirSync(root)).toHaveLength(names.length);
   });
 
@@ -120,7 +159,12 @@ describe("facts", () => {
     mkdirSync(at("releases/.x.staged"), { recursive: true });
     mkdirSync(at("releases/one"));
     const { folders } = await session.observe({ ...noFacts, folders: ["/releases", "/none"] });
-    expect(folders.get("/releases")!.map(({ name }) => name).sort()).toEqual([".x.staged", "one"]);
+    expect(
+      folders
+        .get("/releases")!
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual([".x.staged", "one"]);
     expect(folders.get("/none")).toEqual([]);
   });
 
@@ -128,14 +172,23 @@ describe("facts", () => {
     mkdirSync(at("etc"));
     writeFileSync(at("etc/passwd"), "wiz:x:9:9:c:/h:/bin/sh\nwizard:x:10:10::/home:/bin/sh");
     const { accounts } = await session.observe({ ...noFacts, accounts: ["wizard", "wiza"] });
-    expect(accounts.get("wizard")).toEqual({ uid: 10, gid: 10, comment: "", home: "/home", shell: "/bin/sh" });
+    expect(accounts.get("wizard")).toEqual({
+      uid: 10,
+      gid: 10,
+      comment: "",
+      home: "/home",
+      shell: "/bin/sh",
+    });
     expect(accounts.get("wiza")).toBeUndefined();
   });
 
   it("answers everything that is asked together in one round trip", async () => {
     let runs = 0;
     const transport = localTransport(root, "/");
-    const counting = { ...transport, run: (o: Parameters<typeof transport.run>[0]) => (runs++, transport.run(o)) };
+    const counting = {
+      ...transport,
+      run: (o: Parameters<typeof transport.run>[0]) => (runs++, transport.run(o)),
+    };
     const counted = openSession({ name: "h", transport: counting, signal: stop.signal, inform: () => {} });
     await Promise.all(["/a", "/b", "/c"].map((file) => counted.observe({ ...noFacts, paths: [file] })));
     expect(runs).toBe(1);
@@ -284,11 +337,15 @@ describe("steps", () => {
   });
 
   it("never put half a file in place when the sender dies in the middle of it", () => {
-    const steps: Step[] = [{ do: "file", path: "/srv/h/f", mode: "0640", content: "x".repeat(1000), ...owned }];
+    const steps: Step[] = [
+      { do: "file", path: "/srv/h/f", mode: "0640", content: "x".repeat(1000), ...owned },
+    ];
     const { text, payload } = planScript({ lock: "/srv/h/.lock", steps }, { prefix: root, owners: false });
     const input = Buffer.concat([Buffer.from(text), payload.subarray(0, 400)]);
     const length = Buffer.byteLength(text);
-    expect(() => execFileSync("sh", ["-c", `eval "$(head -c ${length})"`], { input, stdio: "pipe" })).toThrow(/cut off/);
+    expect(() => execFileSync("sh", ["-c", `eval "$(head -c ${length})"`], { input, stdio: "pipe" })).toThrow(
+      /cut off/,
+    );
     expect(readdirSync(at("srv/h"))).toEqual([".lock"]);
   });
 
@@ -306,7 +363,12 @@ describe("steps", () => {
       { do: "touch", path: `/srv/h/${n}` },
     ];
     const other = open();
-    await Promise.all([1, 2, 3].flatMap((n) => [change(...append(n)), other.change({ lock: "/srv/h/.lock", steps: append(n + 10) })]));
+    await Promise.all(
+      [1, 2, 3].flatMap((n) => [
+        change(...append(n)),
+        other.change({ lock: "/srv/h/.lock", steps: append(n + 10) }),
+      ]),
+    );
     expect(readdirSync(at("srv/h"))).toHaveLength(7);
   });
 });

@@ -22,7 +22,10 @@ function declare(over: Values = {}): Values {
     house: HOUSE,
     group: "wizard-ezra",
     salt: "project/dev",
-    files: { "config.yaml": { content: "a: 1\n", part: "golden-state" }, "skins/ezra.yaml": { content: "name: ezra\n" } },
+    files: {
+      "config.yaml": { content: "a: 1\n", part: "golden-state" },
+      "skins/ezra.yaml": { content: "name: ezra\n" },
+    },
     links: { "home/SOUL.md": { target: "config.yaml" } },
     directories: { home: { mode: "0700", owner: "wizard-ezra" } },
     units: { "hermes-ezra.service": { content: "[Service]\n", restartOn: ["config.yaml"] } },
@@ -45,12 +48,16 @@ function facts(inputs: Values, over: Record<string, Fact> = {}, releases?: Folde
   for (const path of release.request(inputs, undefined).paths) paths.set(path, folder("0750"));
   const link = (path: string, target: string) => paths.set(path, { kind: "link", target });
   const place = `${HOUSE}/releases/${declared.release}`;
-  for (const { name, content, mode } of releaseFiles(declared)) paths.set(`${place}/${name}`, file(content, mode));
+  for (const { name, content, mode } of releaseFiles(declared))
+    paths.set(`${place}/${name}`, file(content, mode));
   paths.set(`${HOUSE}/.wizard-house`, file(markerContent(declared), "0644"));
   paths.set(`${HOUSE}/home`, folder("0700"));
   link(`${HOUSE}/current`, `releases/${declared.release}`);
   link(`${HOUSE}/home/SOUL.md`, "../current/config.yaml");
-  link("/etc/systemd/system/hermes-ezra.service", "../../../srv/wizards/ezra/current/units/hermes-ezra.service");
+  link(
+    "/etc/systemd/system/hermes-ezra.service",
+    "../../../srv/wizards/ezra/current/units/hermes-ezra.service",
+  );
   link("/etc/systemd/system/multi-user.target.wants/hermes-ezra.service", "../hermes-ezra.service");
   link("/etc/cron.d/wizard-ezra", "../../srv/wizards/ezra/current/cron/wizard-ezra");
   for (const [path, fact] of Object.entries(over)) paths.set(path, fact);
@@ -91,7 +98,10 @@ describe("what follows from the inputs", () => {
       },
     });
     expect(inputs["cron"]).toMatchObject({
-      "wizard-ezra": { path: "/etc/cron.d/wizard-ezra", content: expect.stringContaining("@daily wizard-ezra ") },
+      "wizard-ezra": {
+        path: "/etc/cron.d/wizard-ezra",
+        content: expect.stringContaining("@daily wizard-ezra "),
+      },
     });
     expect(inputs["release"]).toMatch(/^[0-9a-f]{16}$/);
   });
@@ -102,24 +112,53 @@ describe("what follows from the inputs", () => {
   });
 
   it.each<[string, Values]>([
-    ["content", { files: { "config.yaml": { content: "a: 2\n" }, "skins/ezra.yaml": { content: "name: ezra\n" } } }],
-    ["mode", { files: { "config.yaml": { content: "a: 1\n", mode: "0600" }, "skins/ezra.yaml": { content: "name: ezra\n" } } }],
+    [
+      "content",
+      { files: { "config.yaml": { content: "a: 2\n" }, "skins/ezra.yaml": { content: "name: ezra\n" } } },
+    ],
+    [
+      "mode",
+      {
+        files: {
+          "config.yaml": { content: "a: 1\n", mode: "0600" },
+          "skins/ezra.yaml": { content: "name: ezra\n" },
+        },
+      },
+    ],
     ["salt", { salt: "project/prod" }],
     ["cron", { cron: {} }],
     ["unit", { units: {} }],
     ["health", { health: { http: "http://127.0.0.1:1/health" } }],
-  ])("gives another id to another %s", (_, over) => expect(declare(over)["release"]).not.toBe(declare()["release"]));
+  ])("gives another id to another %s", (_, over) =>
+    expect(declare(over)["release"]).not.toBe(declare()["release"]),
+  );
 
   it("leaves the id unknown while a content is", () => {
     expect(declare({ files: { "config.yaml": { content: UNKNOWN } }, links: {} })["release"]).toBe(UNKNOWN);
   });
 
   it.each<[string, Values, string]>([
-    ["a path that leaves the release", { files: { "../x": { content: "" } } }, 'files["../x"] must not have empty, . or ..'],
+    [
+      "a path that leaves the release",
+      { files: { "../x": { content: "" } } },
+      'files["../x"] must not have empty, . or ..',
+    ],
     ["an absolute path", { files: { "/etc/x": { content: "" } } }, "without a leading /"],
-    ["a name the layout uses", { links: { "current/x": { target: "config.yaml" } } }, "the layout uses these"],
-    ["a link to nothing", { links: { "home/x": { target: "y" } } }, "names y, which is not a file of this release"],
-    ["a unit that is none", { units: { "hermes": { content: "" } } }, "units.hermes must be a systemd unit name"],
+    [
+      "a name the layout uses",
+      { links: { "current/x": { target: "config.yaml" } } },
+      "the layout uses these",
+    ],
+    [
+      "a link to nothing",
+      { links: { "home/x": { target: "y" } } },
+      "names y, which is not a file of this release",
+    ],
+    [
+      "a unit that is none",
+      { units: { hermes: { content: "" } } },
+      "units.hermes must be a systemd unit name",
+    ],
     ["a cron file that cron ignores", { cron: { "a.b": { entries: [] } } }, "cron ignores others"],
     [
       "a schedule that is none",
@@ -131,11 +170,25 @@ describe("what follows from the inputs", () => {
       { cron: { a: { entries: [{ ...ENTRY, command: ["/bin/date", "+%s"] } as unknown as Values] } } },
       "cron.a.entries[0].command[1]",
     ],
-    ["two entries of one name", { cron: { a: { entries: [ENTRY, ENTRY] as unknown as Values[] } } }, "repeats tidy"],
-    ["ssh, which is not there yet", { host: { name: "a", transport: "ssh", address: "b" } }, "host.transport"],
+    [
+      "two entries of one name",
+      { cron: { a: { entries: [ENTRY, ENTRY] as unknown as Values[] } } },
+      "repeats tidy",
+    ],
+    [
+      "ssh, which is not there yet",
+      { host: { name: "a", transport: "ssh", address: "b" } },
+      "host.transport",
+    ],
     ["a local host without a folder", { host: { name: "a", transport: "local" } }, "host.root is required"],
   ])("refuses %s", (_, over, text) => {
-    const given = { host: { name: "t", transport: "local", root: "x" }, house: HOUSE, group: "g", salt: "s", files: { "config.yaml": { content: "" } } };
+    const given = {
+      host: { name: "t", transport: "local", root: "x" },
+      house: HOUSE,
+      group: "g",
+      salt: "s",
+      files: { "config.yaml": { content: "" } },
+    };
     const { failures } = check(release, { ...given, ...over });
     expect(failures.map(({ path, reason }) => `${formatPath(path)} ${reason}`).join("\n")).toContain(text);
   });
@@ -151,7 +204,9 @@ describe("diff", () => {
   const differ = (news: Values) => diff(release, declare(), news);
   it("finds nothing between equal inputs", () => expect(differ(declare()).changes).toEqual([]));
   it("updates in place when the host is reached otherwise", () => {
-    const { changes, replaces } = differ(declare({ host: { name: "tower", transport: "local", root: "elsewhere" } }));
+    const { changes, replaces } = differ(
+      declare({ host: { name: "tower", transport: "local", root: "elsewhere" } }),
+    );
     expect(changes.map(({ path }) => formatPath(path))).toEqual(["host.root"]);
     expect(replaces).toEqual([]);
   });
@@ -198,7 +253,9 @@ describe("plan", () => {
   });
 
   it("switches to a new release, remembers the one before and prunes the oldest", () => {
-    const next = declare({ files: { "config.yaml": { content: "a: 2\n" }, "skins/ezra.yaml": { content: "name: ezra\n" } } });
+    const next = declare({
+      files: { "config.yaml": { content: "a: 2\n" }, "skins/ezra.yaml": { content: "name: ezra\n" } },
+    });
     const nextId = next["release"] as string;
     const there = facts(inputs, {}, [
       { name: id, modified: 400 },
@@ -227,7 +284,11 @@ describe("plan", () => {
   const place = `${HOUSE}/releases/${id}`;
   const plain: Fact = { kind: "file", mode: "0644", owner: "", group: "", size: 1, sha256: sha256("x") };
   it.each<[string, Record<string, Fact>, string[]]>([
-    ["a changed file", { [`${place}/config.yaml`]: { ...plain, mode: "0640" } }, [`file ${place}/config.yaml`]],
+    [
+      "a changed file",
+      { [`${place}/config.yaml`]: { ...plain, mode: "0640" } },
+      [`file ${place}/config.yaml`],
+    ],
     ["a deleted file", { [`${place}/config.yaml`]: { kind: "absent" } }, [`file ${place}/config.yaml`]],
     [
       "a changed mode",
@@ -237,7 +298,12 @@ describe("plan", () => {
     [
       "a plain file in place of current",
       { [`${HOUSE}/current`]: plain },
-      ["commit", `touch ${place}/cron/wizard-ezra`, `displace ${HOUSE}/current`, `link ${HOUSE}/current releases/${id}`],
+      [
+        "commit",
+        `touch ${place}/cron/wizard-ezra`,
+        `displace ${HOUSE}/current`,
+        `link ${HOUSE}/current releases/${id}`,
+      ],
     ],
     [
       "a plain file in place of a link",
@@ -253,8 +319,16 @@ describe("plan", () => {
         "link /etc/systemd/system/multi-user.target.wants/hermes-ezra.service ../hermes-ezra.service",
       ],
     ],
-    ["a changed cron file", { [`${place}/cron/wizard-ezra`]: { ...plain } }, [`file ${place}/cron/wizard-ezra`]],
-    ["a folder's mode", { [`${HOUSE}/home`]: { kind: "directory", mode: "0755", owner: "", group: "" } }, [`folder ${HOUSE}/home`]],
+    [
+      "a changed cron file",
+      { [`${place}/cron/wizard-ezra`]: { ...plain } },
+      [`file ${place}/cron/wizard-ezra`],
+    ],
+    [
+      "a folder's mode",
+      { [`${HOUSE}/home`]: { kind: "directory", mode: "0755", owner: "", group: "" } },
+      [`folder ${HOUSE}/home`],
+    ],
   ])("repairs %s and nothing else", (_, over, expected) => {
     expect(plan(inputs, facts(inputs, over), inputs)).toEqual(expected);
   });
@@ -263,7 +337,9 @@ describe("plan", () => {
     const over = { "/etc/systemd/system/hermes-ezra.service": plain, [`${HOUSE}/home/SOUL.md`]: plain };
     const there = facts(inputs, over);
     const refreshed = release.observe(state(inputs), there)!;
-    expect(plan(inputs, there, refreshed.inputs)).toContain("displace /etc/systemd/system/hermes-ezra.service");
+    expect(plan(inputs, there, refreshed.inputs)).toContain(
+      "displace /etc/systemd/system/hermes-ezra.service",
+    );
   });
 
   it("takes down links that are no longer wanted, unless somebody put something else there", () => {
@@ -288,7 +364,10 @@ describe("plan", () => {
     ],
     [
       "a house of another stack",
-      { [HOUSE]: { kind: "directory", mode: "0755", owner: "", group: "" }, [`${HOUSE}/.wizard-house`]: plain },
+      {
+        [HOUSE]: { kind: "directory", mode: "0755", owner: "", group: "" },
+        [`${HOUSE}/.wizard-house`]: plain,
+      },
       "belongs to another stack",
     ],
     ["a file where the house should be", { [HOUSE]: plain }, "is not a folder"],
@@ -341,13 +420,23 @@ describe("plan", () => {
 describe("observe", () => {
   const inputs = declare();
   const place = `${HOUSE}/releases/${inputs["release"] as string}`;
-  const plain: Fact = { kind: "file", mode: "0644", owner: "", group: "", size: 21, sha256: sha256("pasted key") };
+  const plain: Fact = {
+    kind: "file",
+    mode: "0644",
+    owner: "",
+    group: "",
+    size: 21,
+    sha256: sha256("pasted key"),
+  };
   const drift = (over: Record<string, Fact>): Record<string, unknown> => {
     const seen = release.observe(state(inputs), facts(inputs, over))!;
     return Object.fromEntries(
       changes(inputs, seen.inputs).map(({ path }) => [
         formatPath(path),
-        path.reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], seen.inputs) ?? null,
+        path.reduce<unknown>(
+          (value, key) => (value as Record<string, unknown> | undefined)?.[key],
+          seen.inputs,
+        ) ?? null,
       ]),
     );
   };
@@ -367,7 +456,15 @@ describe("observe", () => {
     ],
     [
       "owner, where it can be seen",
-      { [`${place}/config.yaml`]: { ...plain, mode: "0640", owner: "mallory", group: "wizard-ezra", sha256: sha256("a: 1\n") } },
+      {
+        [`${place}/config.yaml`]: {
+          ...plain,
+          mode: "0640",
+          owner: "mallory",
+          group: "wizard-ezra",
+          sha256: sha256("a: 1\n"),
+        },
+      },
       { 'files["config.yaml"].owner': "mallory" },
     ],
     ["absence", { [`${place}/config.yaml`]: { kind: "absent" } }, { 'files["config.yaml"]': null }],
@@ -376,7 +473,11 @@ describe("observe", () => {
       { [`${place}/config.yaml`]: { kind: "link", target: "/etc/shadow" } },
       { 'files["config.yaml"].content': "(on the host: a link to /etc/shadow)" },
     ],
-    ["another release", { [`${HOUSE}/current`]: { kind: "link", target: "releases/0123456789abcdef" } }, { release: "0123456789abcdef" }],
+    [
+      "another release",
+      { [`${HOUSE}/current`]: { kind: "link", target: "releases/0123456789abcdef" } },
+      { release: "0123456789abcdef" },
+    ],
     ["a plain file as current", { [`${HOUSE}/current`]: plain }, { release: "(on the host: a plain file)" }],
     ["no current", { [`${HOUSE}/current`]: { kind: "absent" } }, { release: "(on the host: absent)" }],
     [
@@ -400,10 +501,23 @@ describe("observe", () => {
       { [`${place}/cron/wizard-ezra`]: plain },
       { 'cron["wizard-ezra"].content': `(on the host: sha256 ${digest}…, 21 bytes)` },
     ],
-    ["a cron file's mode", { [`${place}/cron/wizard-ezra`]: { ...facts(inputs).paths.get(`${place}/cron/wizard-ezra`)!, mode: "0666" } as Fact }, {
-      'cron["wizard-ezra"].mode': "0666",
-    }],
-    ["a folder's mode", { [`${HOUSE}/home`]: { kind: "directory", mode: "0777", owner: "", group: "" } }, { "directories.home.mode": "0777" }],
+    [
+      "a cron file's mode",
+      {
+        [`${place}/cron/wizard-ezra`]: {
+          ...facts(inputs).paths.get(`${place}/cron/wizard-ezra`)!,
+          mode: "0666",
+        } as Fact,
+      },
+      {
+        'cron["wizard-ezra"].mode': "0666",
+      },
+    ],
+    [
+      "a folder's mode",
+      { [`${HOUSE}/home`]: { kind: "directory", mode: "0777", owner: "", group: "" } },
+      { "directories.home.mode": "0777" },
+    ],
   ])("reports %s", (_, over, expected) => expect(drift(over)).toEqual(expected));
 
   it("says which secrets were replaced by words, so that these are shown", () => {

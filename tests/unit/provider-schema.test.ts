@@ -22,7 +22,9 @@ function declaredInterfaces(): Map<string, Declared> {
     if (!ts.isInterfaceDeclaration(node)) continue;
     const members = node.members.filter(ts.isPropertySignature);
     const names = (optional: boolean) =>
-      members.filter((m) => (m.questionToken !== undefined) === optional).map((m) => (m.name as ts.Identifier).text);
+      members
+        .filter((m) => (m.questionToken !== undefined) === optional)
+        .map((m) => (m.name as ts.Identifier).text);
     const parents = (node.heritageClauses ?? []).flatMap((clause) =>
       clause.types.map((type) => found.get((type.expression as ts.Identifier).text)!),
     );
@@ -50,7 +52,9 @@ describe("the schema and the TypeScript face of the provider", () => {
     const { spec } = resources[token]!;
     const declared = sdk.get(name)!;
     // A unit outside a house belongs to no part of one.
-    const optional = declared.optional.filter((property) => token !== "host:index:Unit" || property !== "part");
+    const optional = declared.optional.filter(
+      (property) => token !== "host:index:Unit" || property !== "part",
+    );
     expect(of(Object.keys(spec.inputProperties), spec.requiredInputs)).toEqual({ ...declared, optional });
   });
 
@@ -72,11 +76,15 @@ describe("the schema and the TypeScript face of the provider", () => {
     const schema = JSON.parse(text) as {
       version: string;
       types: Record<string, { description: string; properties: Record<string, { description: string }> }>;
-      resources: Record<string, { description: string; inputProperties: Record<string, { description: string }> }>;
+      resources: Record<
+        string,
+        { description: string; inputProperties: Record<string, { description: string }> }
+      >;
     };
     expect(schema.version).toBe("1.2.3");
     expect(Object.keys(schema.resources).sort()).toEqual(Object.keys(resources).sort());
-    for (const match of text.matchAll(/"\$ref":"#\/types\/([^"]+)"/g)) expect(schema.types).toHaveProperty([match[1]!]);
+    for (const match of text.matchAll(/"\$ref":"#\/types\/([^"]+)"/g))
+      expect(schema.types).toHaveProperty([match[1]!]);
     const described = [
       ...Object.values(schema.types).flatMap((type) => [type, ...Object.values(type.properties)]),
       ...Object.values(schema.resources).flatMap((r) => [r, ...Object.values(r.inputProperties)]),
@@ -102,7 +110,11 @@ describe("checkObject", () => {
   it("takes what is right", () => expect(check(good)).toEqual([]));
 
   it.each<[string, object, string[]]>([
-    ["an unknown property", { colour: "red" }, ["colour is not a property here; allowed are adopt, check, cron"]],
+    [
+      "an unknown property",
+      { colour: "red" },
+      ["colour is not a property here; allowed are adopt, check, cron"],
+    ],
     ["a missing one", { salt: undefined }, ["salt is required"]],
     ["a wrong type", { keep: "three" }, ["keep must be a whole number, not text"]],
     ["a bound", { keep: 0 }, ["keep must be at least 1, not the number 0"]],

@@ -12,7 +12,9 @@ const struct = (json: Record<string, unknown>) =>
 
 describe("property values", () => {
   it("takes secrets out of their wrappers and says where they stood", () => {
-    const { values, secrets } = decodeStruct(struct({ files: { ".env": { content: secret("KEY=1"), mode: "0640" } } }));
+    const { values, secrets } = decodeStruct(
+      struct({ files: { ".env": { content: secret("KEY=1"), mode: "0640" } } }),
+    );
     expect(values).toEqual({ files: { ".env": { content: "KEY=1", mode: "0640" } } });
     expect(secrets).toEqual([["files", ".env", "content"]]);
   });
@@ -39,7 +41,9 @@ describe("property values", () => {
 
   it("refuses assets, naming the place", () => {
     const asset = { [SIGNATURE]: "c44067f5952c0a294b673a41bacd8c17", text: "x" };
-    expect(() => decodeStruct(struct({ files: { "a.txt": { content: asset } } }))).toThrow('files["a.txt"].content');
+    expect(() => decodeStruct(struct({ files: { "a.txt": { content: asset } } }))).toThrow(
+      'files["a.txt"].content',
+    );
   });
 
   it("loses nothing on the way there and back", () => {

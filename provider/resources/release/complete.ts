@@ -9,7 +9,16 @@ import { cronPath, unitPath } from "./layout.ts";
 
 /** Names at the top of a release that the layout needs for itself. */
 const RESERVED_IN_RELEASE = ["units", "cron"];
-const RESERVED_IN_HOUSE = ["releases", "current", "known-good", "rejected", "pending", "displaced", ".wizard-house", ".lock"];
+const RESERVED_IN_HOUSE = [
+  "releases",
+  "current",
+  "known-good",
+  "rejected",
+  "pending",
+  "displaced",
+  ".wizard-house",
+  ".lock",
+];
 
 /** JSON with sorted keys: equal content gives equal text, whatever order the program wrote it in. */
 function canonical(value: Value): string {
@@ -45,7 +54,10 @@ export function releaseId(inputs: Values): Value {
   }
   for (const key of ["group", "check", "health"]) parts[key] = inputs[key] ?? null;
   if (hasUnknown(parts) || inputs["salt"] === UNKNOWN) return UNKNOWN;
-  return createHmac("sha256", inputs["salt"] as string).update(canonical(parts)).digest("hex").slice(0, 16);
+  return createHmac("sha256", inputs["salt"] as string)
+    .update(canonical(parts))
+    .digest("hex")
+    .slice(0, 16);
 }
 
 function pathProblem(name: string): string | undefined {
@@ -62,7 +74,10 @@ function checkNames(section: Values, at: string, reserved: string[], failures: F
     const problem = pathProblem(name);
     if (problem !== undefined) failures.push({ path: [at, name], reason: problem });
     else if (reserved.includes(name.split("/")[0]!)) {
-      failures.push({ path: [at, name], reason: `must not be under ${reserved.join(", ")}: the layout uses these` });
+      failures.push({
+        path: [at, name],
+        reason: `must not be under ${reserved.join(", ")}: the layout uses these`,
+      });
     }
   }
 }
@@ -84,13 +99,17 @@ export function complete(given: Values): { inputs: Values; failures: Failure[] }
   checkNames(section("links"), "links", RESERVED_IN_HOUSE, failures);
   checkNames(section("directories"), "directories", RESERVED_IN_HOUSE, failures);
   for (const name of Object.keys(section("units"))) {
-    if (!patterns.unit.expression.test(name)) failures.push({ path: ["units", name], reason: `must be ${patterns.unit.words}` });
+    if (!patterns.unit.expression.test(name))
+      failures.push({ path: ["units", name], reason: `must be ${patterns.unit.words}` });
   }
   const targets = new Set(Object.keys(section("files")));
   for (const [name, link] of Object.entries(section("links"))) {
     const target = (link as Values)["target"];
     if (typeof target === "string" && !targets.has(target)) {
-      failures.push({ path: ["links", name, "target"], reason: `names ${target}, which is not a file of this release` });
+      failures.push({
+        path: ["links", name, "target"],
+        reason: `names ${target}, which is not a file of this release`,
+      });
     }
   }
 
@@ -101,7 +120,11 @@ export function complete(given: Values): { inputs: Values; failures: Failure[] }
     files: each("files", (_, file) => ({ mode: "0640", group, ...file })),
     directories: each("directories", (_, folder) => ({ group, ...folder })),
     units: each("units", (name, unit) => ({ restartOn: [], ...unit, path: unitPath(name) })),
-    cron: each("cron", (name, file) => ({ ...file, content: cronContent(name, file, failures), path: cronPath(name) })),
+    cron: each("cron", (name, file) => ({
+      ...file,
+      content: cronContent(name, file, failures),
+      path: cronPath(name),
+    })),
   };
   inputs["release"] = failures.length > 0 ? UNKNOWN : releaseId(inputs);
   return { inputs, failures };
@@ -110,15 +133,20 @@ export function complete(given: Values): { inputs: Values; failures: Failure[] }
 function cronContent(name: string, file: Values, failures: Failure[]): Value {
   const at: Path = ["cron", name];
   // Debian's cron ignores files whose names have other characters, dots above all.
-  if (!/^[A-Za-z0-9_-]+$/.test(name)) failures.push({ path: at, reason: "must have only letters, digits, _ and -: cron ignores others" });
+  if (!/^[A-Za-z0-9_-]+$/.test(name))
+    failures.push({ path: at, reason: "must have only letters, digits, _ and -: cron ignores others" });
   if (hasUnknown(file)) return UNKNOWN;
   const entries = file["entries"] as unknown as CronEntry[];
   const problems = entries.flatMap((entry, index) =>
-    cronProblems(entry).map((problem) => ({ path: [...at, "entries", index, ...problem.path], reason: `${problem.message}; allowed: ${problem.allowed}` })),
+    cronProblems(entry).map((problem) => ({
+      path: [...at, "entries", index, ...problem.path],
+      reason: `${problem.message}; allowed: ${problem.allowed}`,
+    })),
   );
   const names = new Set<string>();
   for (const [index, entry] of entries.entries()) {
-    if (names.has(entry.name)) problems.push({ path: [...at, "entries", index, "name"], reason: `repeats ${entry.name}` });
+    if (names.has(entry.name))
+      problems.push({ path: [...at, "entries", index, "name"], reason: `repeats ${entry.name}` });
     names.add(entry.name);
   }
   failures.push(...problems);

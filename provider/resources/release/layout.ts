@@ -45,7 +45,8 @@ export const stagingFolder = (house: string, id: string): string => `${house}/re
 export const displaced = (house: string): string => `${house}/displaced`;
 
 /** What the marker says: which stack a house belongs to. */
-export const markerContent = (inputs: ReleaseInputs): string => `stack ${inputs.salt}\nhouse ${inputs.house}\n`;
+export const markerContent = (inputs: ReleaseInputs): string =>
+  `stack ${inputs.salt}\nhouse ${inputs.house}\n`;
 
 /** The target of `current` for a release. */
 export const currentTarget = (id: string): string => `releases/${id}`;
@@ -60,7 +61,8 @@ export interface WantedLink {
 }
 
 /** `<unit>.wants` links are made by hand: `systemctl enable` would resolve the unit link to the release of the day. */
-export const wantsLink = (unit: string, wantedBy: string): string => `${UNIT_FOLDER}/${wantedBy}.wants/${unit}`;
+export const wantsLink = (unit: string, wantedBy: string): string =>
+  `${UNIT_FOLDER}/${wantedBy}.wants/${unit}`;
 
 const throughCurrent = (from: string, house: string, file: string): string =>
   path.relative(path.dirname(from), `${current(house)}/${file}`);
@@ -81,7 +83,9 @@ export function wantedLinks(inputs: ReleaseInputs): WantedLink[] {
     inHouse,
   });
   return [
-    ...Object.entries(inputs.links).map(([name, { target }]) => link(`${house}/${name}`, target, ["links", name], true)),
+    ...Object.entries(inputs.links).map(([name, { target }]) =>
+      link(`${house}/${name}`, target, ["links", name], true),
+    ),
     ...Object.keys(inputs.units).map((name) => link(unitPath(name), `units/${name}`, ["units", name], false)),
     ...Object.keys(inputs.cron).map((name) => link(cronPath(name), `cron/${name}`, ["cron", name], false)),
   ];
@@ -98,18 +102,20 @@ export interface ReleaseFile extends OwnedFile {
 export function releaseFiles(inputs: ReleaseInputs): ReleaseFile[] {
   // systemd and cron read theirs as root and refuse cron files that others may write.
   const ofRoot = (kind: "units" | "cron") =>
-    Object.entries(inputs[kind]).map(
-      ([name, { content }]): ReleaseFile => ({
-        name: `${kind}/${name}`,
-        at: [kind, name],
-        content,
-        mode: "0644",
-        owner: "root",
-        group: "root",
-      }),
-    );
+    Object.entries(inputs[kind]).map(([name, { content }]): ReleaseFile => ({
+      name: `${kind}/${name}`,
+      at: [kind, name],
+      content,
+      mode: "0644",
+      owner: "root",
+      group: "root",
+    }));
   return [
-    ...Object.entries(inputs.files).map(([name, file]): ReleaseFile => ({ ...file, name, at: ["files", name] })),
+    ...Object.entries(inputs.files).map(([name, file]): ReleaseFile => ({
+      ...file,
+      name,
+      at: ["files", name],
+    })),
     ...ofRoot("units"),
     ...ofRoot("cron"),
   ];

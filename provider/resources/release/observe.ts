@@ -102,7 +102,8 @@ export function observe(state: State, facts: Facts): Observed | undefined {
   }
   for (const name of Object.keys(inputs.directories)) {
     const at = fact(`${house}/${name}`);
-    if (at.kind === "directory") seen["directories"]![name] = observeAttributes(seen["directories"]![name]!, at);
+    if (at.kind === "directory")
+      seen["directories"]![name] = observeAttributes(seen["directories"]![name]!, at);
     else delete seen["directories"]![name];
   }
 

@@ -120,12 +120,14 @@ function stage(inputs: ReleaseInputs, look: Look): Step[] {
     if (fact.kind !== "absent" && fact.kind !== "directory") {
       steps.push({ do: "displace", path, keep: displaced(house), name: intruderName(path) });
     }
-    if (!attributesAgree(fact, attributes) || fact.kind !== "directory") steps.push({ do: "folder", path, ...attributes });
+    if (!attributesAgree(fact, attributes) || fact.kind !== "directory")
+      steps.push({ do: "folder", path, ...attributes });
   }
   for (const { name, mode, owner, group: of, content } of files) {
     const path = `${place}/${name}`;
     const fact = look(path);
-    if (fact.kind === "directory") steps.push({ do: "displace", path, keep: displaced(house), name: intruderName(path) });
+    if (fact.kind === "directory")
+      steps.push({ do: "displace", path, keep: displaced(house), name: intruderName(path) });
     if (!contentAgrees(fact, { content, mode, owner, group: of })) {
       steps.push({ do: "file", path, mode, owner, group: of, content });
     } else if (!attributesAgree(fact, { mode, owner, group: of })) {
@@ -192,7 +194,10 @@ function leftovers(inputs: ReleaseInputs, old: ReleaseInputs, look: Look): Step[
   const wanted = new Set(wantedLinks(inputs).map((link) => link.path));
   const gone = wantedLinks(old).filter((link) => !wanted.has(link.path));
   const wants = Object.entries(old.units)
-    .map(([name, { wantedBy }]): Pick<WantedLink, "path" | "target"> => ({ path: wantsLink(name, wantedBy), target: `../${name}` }))
+    .map(([name, { wantedBy }]): Pick<WantedLink, "path" | "target"> => ({
+      path: wantsLink(name, wantedBy),
+      target: `../${name}`,
+    }))
     .filter(({ path }) => {
       return !Object.entries(inputs.units).some(([name, { wantedBy }]) => wantsLink(name, wantedBy) === path);
     });
@@ -204,15 +209,24 @@ function leftovers(inputs: ReleaseInputs, old: ReleaseInputs, look: Look): Step[
 /** Releases beyond the newest `keep`, and stagings that were never finished. What `current` points or pointed at stays. */
 function prune(inputs: ReleaseInputs, entries: FolderEntry[], keepIds: string[]): Step[] {
   const { house, release } = inputs;
-  const unfinished = entries.filter(({ name }) => /^\.[0-9a-f]{16}\.staged$/.test(name) && name !== `.${release}.staged`);
+  const unfinished = entries.filter(
+    ({ name }) => /^\.[0-9a-f]{16}\.staged$/.test(name) && name !== `.${release}.staged`,
+  );
   const others = entries
     .filter(({ name }) => /^[0-9a-f]{16}$/.test(name) && name !== release)
     .sort((a, b) => b.modified - a.modified || (a.name < b.name ? -1 : 1));
   const surplus = others.slice(Math.max(0, inputs.keep - 1)).filter(({ name }) => !keepIds.includes(name));
-  return [...unfinished, ...surplus].map(({ name }): Step => ({ do: "remove-tree", path: `${releases(house)}/${name}` }));
+  return [...unfinished, ...surplus].map(({ name }): Step => ({
+    do: "remove-tree",
+    path: `${releases(house)}/${name}`,
+  }));
 }
 
-export function reconcile(values: Values, oldState: State | undefined, facts: Facts): { plan: Plan; outputs: Values } {
+export function reconcile(
+  values: Values,
+  oldState: State | undefined,
+  facts: Facts,
+): { plan: Plan; outputs: Values } {
   const inputs = releaseInputs(values);
   const old = oldState && releaseInputs(oldState.inputs);
   const look = looking(facts);
@@ -245,7 +259,10 @@ export function remove(state: State, facts: Facts): Plan {
   const lock = lockFile(house);
   if (look(house).kind !== "directory") return { lock, steps: [] };
   const mine = [
-    ...Object.entries(inputs.units).map(([name, { wantedBy }]) => ({ path: wantsLink(name, wantedBy), target: `../${name}` })),
+    ...Object.entries(inputs.units).map(([name, { wantedBy }]) => ({
+      path: wantsLink(name, wantedBy),
+      target: `../${name}`,
+    })),
     ...wantedLinks(inputs),
   ];
   const keep = displaced(house);
@@ -257,12 +274,19 @@ export function remove(state: State, facts: Facts): Plan {
       ...mine
         .filter(({ path, target }) => isLinkTo(look(path), target))
         .map(({ path }): Step => ({ do: "remove", path })),
-      ...wantedLinks(inputs).map(({ path }): Step => ({ do: "restore", path, keep, name: displacedName(path) })),
+      ...wantedLinks(inputs).map(({ path }): Step => ({
+        do: "restore",
+        path,
+        keep,
+        name: displacedName(path),
+      })),
       ...(look(current(house)).kind === "link" ? [{ do: "remove", path: current(house) } as const] : []),
       { do: "remove-tree", path: releases(house) },
       ...folders.map((name): Step => {
         const path = `${house}/${name}`;
-        return inputs.onDestroy === "remove-all" ? { do: "remove-tree", path } : { do: "remove-if-empty", path };
+        return inputs.onDestroy === "remove-all"
+          ? { do: "remove-tree", path }
+          : { do: "remove-if-empty", path };
       }),
       { do: "remove-if-empty", path: keep },
       // The mark stays with whatever stays, so that the same stack can bring the house up again around its home.

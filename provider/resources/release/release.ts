@@ -18,11 +18,20 @@ const previewOutputs = (inputs: Values): Values => ({ release: inputs["release"]
 
 export const release: Resource = {
   spec: {
-    description: "A house's files, links, units and cron entries, switched from one whole version to the next by one rename.",
+    description:
+      "A house's files, links, units and cron entries, switched from one whole version to the next by one rename.",
     inputProperties: {
       host: CONNECTION,
-      house: { type: "string", description: "Absolute path of the house on the host.", pattern: patterns.absolute },
-      group: { type: "string", description: "The group that may read the release.", pattern: patterns.account },
+      house: {
+        type: "string",
+        description: "Absolute path of the house on the host.",
+        pattern: patterns.absolute,
+      },
+      group: {
+        type: "string",
+        description: "The group that may read the release.",
+        pattern: patterns.account,
+      },
       salt: { type: "string", description: "Salt of the release id, unique per stack, not secret." },
       files: map("File", "Files by path inside the release."),
       links: map("Link", "Links by path inside the house."),
@@ -30,12 +39,21 @@ export const release: Resource = {
       units: map("Unit", "Systemd units by name."),
       cron: map("CronFile", "Cron files by name in /etc/cron.d."),
       check: { $ref: "#/types/host:index:Check", description: "Checks the staged release on a live host." },
-      health: { $ref: "#/types/host:index:Health", description: "When a release counts as healthy on a live host." },
-      revertAfter: { type: "integer", description: "Seconds until an unconfirmed release reverts.", default: 120, minimum: 1 },
+      health: {
+        $ref: "#/types/host:index:Health",
+        description: "When a release counts as healthy on a live host.",
+      },
+      revertAfter: {
+        type: "integer",
+        description: "Seconds until an unconfirmed release reverts.",
+        default: 120,
+        minimum: 1,
+      },
       keep: { type: "integer", description: "Releases kept on the host.", default: 3, minimum: 1 },
       onDestroy: {
         type: "string",
-        description: "What destroy leaves: `keep-home` keeps folders the agent wrote in, `remove-all` removes them.",
+        description:
+          "What destroy leaves: `keep-home` keeps folders the agent wrote in, `remove-all` removes them.",
         enum: ["keep-home", "remove-all"],
         default: "keep-home",
       },
@@ -43,8 +61,14 @@ export const release: Resource = {
     },
     requiredInputs: ["host", "house", "group", "salt", "files"],
     properties: {
-      release: { type: "string", description: "Id of the release; computed offline, so it is known at preview." },
-      previous: { type: "string", description: "The release that `current` pointed at before, empty if none." },
+      release: {
+        type: "string",
+        description: "Id of the release; computed offline, so it is known at preview.",
+      },
+      previous: {
+        type: "string",
+        description: "The release that `current` pointed at before, empty if none.",
+      },
     },
   },
   replaceOn: ["host.name", "house"],
