@@ -5,6 +5,7 @@
  * engine that is killed leaves the provider running; it notices by the end of its standard input.
  */
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 
 import grpc from "@grpc/grpc-js";
 import enginegrpc from "@pulumi/pulumi/proto/engine_grpc_pb.js";
@@ -16,6 +17,9 @@ import type { OpenHost } from "./operations.ts";
 import { service } from "./protocol.ts";
 import { resources } from "./resources/index.ts";
 import type { Values } from "./values.ts";
+
+/** Where Pulumi.yaml is. The engine starts this process in the folder of the program, which is another one. */
+const PROJECT = fileURLToPath(new URL("..", import.meta.url));
 
 /** Milliseconds between being asked to stop and ending, in which running scripts come to their next boundary. */
 const GRACE = 3000;
@@ -84,7 +88,7 @@ export async function serve(): Promise<void> {
   const { definition, handlers } = service({
     version: manifest.version,
     resources,
-    open: opener(process.cwd(), stop.signal, tell),
+    open: opener(PROJECT, stop.signal, tell),
     warn: (message, urn) => tell(enginepb.LogSeverity.WARNING, message, urn),
     cancel: () => stop.abort(),
   });
