@@ -2,4 +2,4 @@
 // It stands at the root because the engine takes the folder of the program as everybody's working directory.
 import { load } from "./toolchain/load.mjs";
 
-export default { ...(await load("index.ts")) };
+export default { ...(await load("index.ts", ["@pulumi/*"])) };

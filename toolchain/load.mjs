@@ -31,7 +31,9 @@ function fingerprint() {
     path.join(ROOT, "index.ts"),
     ...SOURCES.flatMap((name) => [...typescriptFiles(path.join(ROOT, name))]),
   ];
-  for (const file of [...files, fileURLToPath(import.meta.url)].sort()) {
+  // Packages are part of a bundle, and the lock file says which.
+  files.push(path.join(ROOT, "package-lock.json"), fileURLToPath(import.meta.url));
+  for (const file of files.sort()) {
     const { size, mtimeNs } = statSync(file, { bigint: true });
     hash.update(`${file} ${size} ${mtimeNs}\n`);
   }
@@ -59,7 +61,10 @@ function prune(name) {
   for (const old of bundles.slice(KEPT)) rmSync(old, { force: true });
 }
 
-async function bundle(entry, name, output) {
+/** esbuild and tsx find parts of themselves by their own place. */
+const NEVER_BUNDLED = ["esbuild", "tsx"];
+
+async function bundle(entry, name, output, external) {
   const esbuild = await import("esbuild");
   const beside = `${output}.${process.pid}.tmp`;
   await esbuild.build({
@@ -69,9 +74,11 @@ async function bundle(entry, name, output) {
     platform: "node",
     format: "esm",
     target: "node20",
-    packages: "external",
-    sourcemap: "inline",
-    sourcesContent: false,
+    external: [...NEVER_BUNDLED, ...external],
+    // CommonJS packages inside the bundle ask for Node's own modules this way.
+    banner: {
+      js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
+    },
     logLevel: "silent",
     plugins: [keepPlaces],
   });
@@ -81,16 +88,17 @@ async function bundle(entry, name, output) {
 
 /**
  * @param entry path of a TypeScript file from the checkout's root, e.g. `provider/server.ts`
+ * @param external packages that stay outside the bundle, because the process has them loaded already and they hold state
  * @returns its module
  * @throws Error with esbuild's messages when a file does not parse or an import does not resolve
  */
-export async function load(entry) {
+export async function load(entry, external = []) {
   const name = entry.replace(/\.ts$/, "").replaceAll("/", "-");
   const output = path.join(CACHE, `${name}.${fingerprint()}.mjs`);
   if (!existsSync(output)) {
     try {
       mkdirSync(CACHE, { recursive: true });
-      await bundle(entry, name, output);
+      await bundle(entry, name, output, external);
     } catch (error) {
       // A tree that may not be written to still runs, only slower.
       if (!["EACCES", "EROFS", "EPERM", "ENOTDIR"].includes(error.code)) throw error;
