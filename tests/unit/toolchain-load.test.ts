@@ -28,6 +28,7 @@ beforeEach(() => {
   }
   cpSync(path.join(CHECKOUT, "toolchain", "load.mjs"), path.join(root, "toolchain", "load.mjs"));
   write("package.json", '{"type": "module"}');
+  write("package-lock.json", "{}");
   write(
     "index.ts",
     'import { word } from "./fleet/word.ts";\nexport const answer: string[] = [word, import.meta.dirname];\n',
