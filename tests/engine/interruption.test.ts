@@ -1,6 +1,6 @@
 /** Processes killed at many points of `up`: each house stays whole, nothing goes on writing, and the next `up` finishes the work. */
 import { spawn, type ChildProcess } from "node:child_process";
-import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -25,12 +25,20 @@ let original: string;
 const choose = (variant: "old" | "new"): void =>
   writeFileSync(soul(), variant === "old" ? original : `${original}\nThe other variant.\n`);
 let variant: "old" | "new" = "old";
+/** The other variant is not on the hosts any more: it has to be staged anew. */
 function changeAllHouses(): void {
   variant = variant === "old" ? "new" : "old";
   choose(variant);
+  for (const house of Object.keys(HOUSES)) {
+    const releases = path.join(houseFolder(work, house), "releases");
+    for (const id of readdirSync(releases)) {
+      if (id !== releaseOf(work, house)) rmSync(path.join(releases, id), { recursive: true });
+    }
+  }
 }
 
-const lockFolder = (): string => path.join(work.dir, ".dev/state/.pulumi/locks/organization/wizard-houses/dev");
+const lockFolder = (): string =>
+  path.join(work.dir, ".dev/state/.pulumi/locks/organization/wizard-houses/dev");
 const locks = (): string[] =>
   existsSync(lockFolder()) ? readdirSync(lockFolder()).filter((name) => name.endsWith(".json")) : [];
 
@@ -52,7 +60,9 @@ async function until(condition: () => boolean, what: string, pause = 5): Promise
 }
 
 const engines = (): number[] =>
-  locks().map((name) => (JSON.parse(readFileSync(path.join(lockFolder(), name), "utf8")) as { pid: number }).pid);
+  locks().map(
+    (name) => (JSON.parse(readFileSync(path.join(lockFolder(), name), "utf8")) as { pid: number }).pid,
+  );
 const providers = (): number[] =>
   processesOf(work.dir)
     .filter(({ command }) => /^node \S+\/provider\/main\.mjs/.test(command))
@@ -89,7 +99,12 @@ type Kind = "create" | "update";
 /** When it happens: at a share of the run, counted from the lock, or at something that is seen on a host. */
 type Moment = number | "the canary is being staged" | "the canary has switched";
 
-async function waitFor(moment: Moment, kind: Kind, before: string | undefined, running: () => boolean): Promise<void> {
+async function waitFor(
+  moment: Moment,
+  kind: Kind,
+  before: string | undefined,
+  running: () => boolean,
+): Promise<void> {
   await until(() => locks().length > 0 || !running(), "the engine's lock");
   if (typeof moment === "number") {
     await sleep(moment * duration[kind]);
@@ -112,7 +127,9 @@ async function comesToRest(since: number): Promise<void> {
 
 /** The next `up`, told to clear up where there is something to clear up, ends well and leaves nothing open. */
 async function finishes(): Promise<void> {
-  const leftovers = locks().length + (existsSync(work.stateFile()) ? pendingCreates(readFileSync(work.stateFile(), "utf8")).length : 0);
+  const leftovers =
+    locks().length +
+    (existsSync(work.stateFile()) ? pendingCreates(readFileSync(work.stateFile(), "utf8")).length : 0);
   const up = await run("up", ...(leftovers > 0 ? ["--recover"] : []));
   expect(up.code, up.stdout + up.stderr).toBe(0);
   expect(brokenHouses(work, references)).toEqual([]);
@@ -164,8 +181,6 @@ beforeAll(async () => {
 });
 afterAll(() => work.cleanup());
 
-const victims = Object.keys(VICTIMS) as Victim[];
-
 describe("the checks of this file", () => {
   it("see a release that is not whole, and a process that is still there", async () => {
     const file = path.join(houseFolder(work, "ezra"), "current/SOUL.md");
@@ -182,22 +197,36 @@ describe("the checks of this file", () => {
   });
 });
 
-describe.each(victims)("an update of all houses, kill -9 of %s", (victim) => {
-  const moments: Moment[] = [0.15, 0.45, 0.7, "the canary is being staged", "the canary has switched"];
-  it.each(moments)("at %s", async (moment) => {
-    changeAllHouses();
-    const hit = await interrupted(victim, moment, "update");
-    // Early on, no provider may have been started yet.
-    if (typeof moment !== "number") expect(hit).toBe(true);
+/** Whether each kill found somebody to kill. */
+const hits: boolean[] = [];
+
+describe.each(Object.keys(VICTIMS) as Victim[])("an update of all houses, kill -9 of %s", (victim) => {
+  it.each<Moment>([0.3, 0.6, "the canary is being staged", "the canary has switched"])(
+    "at %s",
+    async (moment) => {
+      changeAllHouses();
+      hits.push(await interrupted(victim, moment, "update"));
+      await finishes();
+    },
+  );
+});
+
+describe("a first create", () => {
+  it.each<[Victim, Moment]>([
+    ["the engine", "the canary is being staged"],
+    ["the engine", 0.6],
+    ["the provider", "the canary is being staged"],
+    ["engine and provider", "the canary has switched"],
+  ])("kill -9 of %s at %s", async (victim, moment) => {
+    await destroy();
+    hits.push(await interrupted(victim, moment, "create"));
     await finishes();
   });
 });
 
-describe.each(victims)("a first create, kill -9 of %s", (victim) => {
-  it.each<Moment>(["the canary is being staged", 0.75])("at %s", async (moment) => {
-    await destroy();
-    await interrupted(victim, moment, "create");
-    await finishes();
+describe("the kills", () => {
+  it("nearly all hit: a run may be faster or slower than the one that was timed, but not all of them", () => {
+    expect(hits.filter((hit) => !hit).length, hits.join(" ")).toBeLessThanOrEqual(3);
   });
 });
 
@@ -218,11 +247,16 @@ describe("Ctrl-C on a terminal", () => {
     return { child, result };
   }
 
-  it.each<Moment>([0.2, "the canary is being staged", 0.6])("at %s ends in order", async (moment) => {
-    changeAllHouses();
+  it.each<[Kind, Moment]>([
+    ["update", 0.2],
+    ["update", "the canary is being staged"],
+    ["create", "the canary is being staged"],
+  ])("ends an %s in order, at %s", async (kind, moment) => {
+    if (kind === "create") await destroy();
+    else changeAllHouses();
     const before = releaseOf(work, "bezalel");
     const { child, result } = onTerminal();
-    await waitFor(moment, "update", before, () => child.exitCode === null);
+    await waitFor(moment, kind, before, () => child.exitCode === null);
     const since = Date.now();
     child.stdin?.write("\u0003");
     const said = await result;

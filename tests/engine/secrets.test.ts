@@ -25,9 +25,15 @@ const realLooking = (name: string): string => ["sk", `wz${name}`, "9qT4vX7bR2mZ8
 
 /** By name of the key. */
 const KEYS = Object.fromEntries(
-  ["API_SERVER_KEY", "DEEPSEEK_API_KEY", "GEMINI_API_KEY", "GITEA_TOKEN", "KIMI_API_KEY", "OPENROUTER_API_KEY", "TELEGRAM_BOT_TOKEN"].map(
-    (name) => [name, realLooking(name.replaceAll("_", ""))],
-  ),
+  [
+    "API_SERVER_KEY",
+    "DEEPSEEK_API_KEY",
+    "GEMINI_API_KEY",
+    "GITEA_TOKEN",
+    "KIMI_API_KEY",
+    "OPENROUTER_API_KEY",
+    "TELEGRAM_BOT_TOKEN",
+  ].map((name) => [name, realLooking(name.replaceAll("_", ""))]),
 );
 const ROTATED = realLooking("rotated");
 /** What somebody wrote into files of ours on the host. */
@@ -104,7 +110,8 @@ function pulumi(args: readonly string[], options: PulumiOptions = {}): Promise<C
 const setKey = (name: string, value: string): Promise<CommandResult> =>
   pulumi(["config", "set", "--secret", "--path", `wizard-houses:keys.${name}`], { input: value });
 
-const changeSouls = (text: string): void => appendFileSync(path.join(work.dir, "wizards/base/SOUL.md"), `\n${text}\n`);
+const changeSouls = (text: string): void =>
+  appendFileSync(path.join(work.dir, "wizards/base/SOUL.md"), `\n${text}\n`);
 
 /** Somebody pastes a key into a plain file of ours and one into a secret file. */
 function paste(): void {
@@ -164,7 +171,10 @@ describe("the search", () => {
     writeFileSync(path.join(folder, "packed.log"), gzipSync(`a line with ${secret}\n`));
     writeFileSync(path.join(folder, "harmless"), secret.slice(0, 12));
     for (const before of ["", "a", "ab"])
-      writeFileSync(path.join(folder, `base64-${before.length}`), Buffer.from(`${before}${secret}tail`).toString("base64"));
+      writeFileSync(
+        path.join(folder, `base64-${before.length}`),
+        Buffer.from(`${before}${secret}tail`).toString("base64"),
+      );
     const found = filesWith(folder, SECRETS);
     rmSync(folder, { recursive: true });
     expect(found).toEqual(["base64-0", "base64-1", "base64-2", "packed.log", "plain.json"]);
@@ -238,9 +248,10 @@ describe("a stack's life", () => {
     const { code, stdout, stderr } = await pulumi(args, { kept: false });
     expect(code).toBe(0);
     const [trace, rest] = parted(stderr, (line) => ENGINE_TRACE.test(line));
-    expect(leaksIn(trace, SECRETS), "the trace, which has all keys, but nothing that was found on a host").toEqual(
-      SECRETS.filter((secret) => secret !== PASTED && secret !== KEYS["KIMI_API_KEY"]),
-    );
+    expect(
+      leaksIn(trace, SECRETS),
+      "the trace, which has all keys, but nothing that was found on a host",
+    ).toEqual(SECRETS.filter((secret) => secret !== PASTED && secret !== KEYS["KIMI_API_KEY"]));
     expect(rest.split("\n").length).toBeGreaterThan(1000);
     heard.push({ what: args.join(" "), text: stdout }, { what: "everything else it logs", text: rest });
 
@@ -265,7 +276,12 @@ describe("a stack's life", () => {
   });
 
   it("shows none of them in what the engine tells of the stack", async () => {
-    for (const args of [["stack", "export"], ["stack", "output", "--json"], ["config"], ["stack", "history"]]) {
+    for (const args of [
+      ["stack", "export"],
+      ["stack", "output", "--json"],
+      ["config"],
+      ["stack", "history"],
+    ]) {
       expect((await pulumi(args)).code, args.join(" ")).toBe(0);
     }
   });
@@ -286,14 +302,20 @@ describe("a stack's life", () => {
 describe("what is left of it", () => {
   it("is in no state, backup, history, log or temporary file", () => {
     const kept = readdirSync(own("state"), { recursive: true }).map(String);
-    for (const part of ["/stacks/", "/backups/", "/history/"]) expect(kept.some((file) => file.includes(part)), part).toBe(true);
+    for (const part of ["/stacks/", "/backups/", "/history/"])
+      expect(
+        kept.some((file) => file.includes(part)),
+        part,
+      ).toBe(true);
     expect(kept.some((file) => file.endsWith(".bak"))).toBe(true);
     expect(written()).toEqual([]);
   });
 
   it("was said by no command, in no message, log line or command line", () => {
     expect(heard.length).toBeGreaterThan(50);
-    expect(heard.some(({ what, text }) => what.endsWith("(command lines)") && text.includes("pulumi"))).toBe(true);
+    expect(heard.some(({ what, text }) => what.endsWith("(command lines)") && text.includes("pulumi"))).toBe(
+      true,
+    );
     expect(spoken()).toEqual([]);
   });
 });
