@@ -40,7 +40,7 @@ export function stackSettings(get: (key: string) => string | undefined): StackSe
   const settings: StackSettings = {
     environment: choice("environment", ENVIRONMENTS),
     transport: choice("transport", ["local", "ssh"]),
-    root: get("root") ?? ".houses",
+    root: get("root") ?? ".dev/hosts",
     afterCanary: choice("afterCanary", ["serial", "parallel"], "serial"),
   };
   if (problems.length > 0) throw new StackError(problems);

@@ -102,6 +102,7 @@ export class WizardHouse extends pulumi.ComponentResource {
         salt: args.salt,
         ...mergeParts([golden.part, gateway.part, deadman.part, requestLog.part, cron.part]),
         health: { http: gateway.health, heartbeat: "home/state/gateway.heartbeat" },
+        adopt: house.adopt,
       },
       { ...child, dependsOn: [account] },
     );

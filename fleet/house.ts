@@ -40,6 +40,7 @@ export function houseFromData(name: string, data: HouseData, fleet: FleetData, f
     jobs: data.jobs.map((job) => agentJob(name, job, providers)),
     deadman: settings(fleet.defaults.deadman, data.deadman),
     requestLog: settings(fleet.defaults.requestLog, data.requestLog),
+    adopt: data.adopt,
   };
 }
 
@@ -116,6 +117,10 @@ function chainProblems(house: House, facts: HarnessFacts, report: Report): void 
       report(path, "stands in the chain twice", `${entry.provider} ${entry.model}`, "every link once");
     }
   });
+  const names = house.providers.map((entry) => entry.provider);
+  if (new Set(names).size < 2) {
+    report(["providers"], "names one provider only", names.join(", "), "at least two different providers");
+  }
   const last = house.providers.length - 1;
   const local = house.providers[last];
   if (local !== undefined && !isLocal(local)) {

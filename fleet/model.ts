@@ -103,6 +103,8 @@ export interface House {
   jobs: AgentJob[];
   deadman: DeadmanSettings;
   requestLog: RequestLogSettings;
+  /** Whether a folder or links on the host that this stack did not make are taken over, and kept aside. */
+  adopt: boolean;
 }
 
 export interface Fleet {

@@ -37,14 +37,16 @@ export function isSecretLooking(text: string): boolean {
 export function describe(value: unknown, path: readonly (string | number)[] = []): string {
   if (value === undefined) return "nothing";
   const text = JSON.stringify(value) ?? String(value);
-  if (!isName(value, path) && (path.some(secretStep) || containsSecret(value))) {
+  if (!isPublic(value, path) && (path.some(secretStep) || containsSecret(value))) {
     return `(hidden, it may be a secret: ${text.length} characters)`;
   }
   return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}… (${text.length} characters)` : text;
 }
 
-/** A name such as KIMI_API_KEY where one belongs; a pasted key has another shape. */
-function isName(value: unknown, path: readonly (string | number)[]): boolean {
+/** What is public though it looks like a secret: a name such as KIMI_API_KEY where one belongs, a host's public key. */
+function isPublic(value: unknown, path: readonly (string | number)[]): boolean {
+  // A host's public key: its owner has to see what is wrong with it. A private one never starts like this.
+  if (path.at(-1) === "hostKey" && typeof value === "string" && /^ssh-[a-z0-9-]+ /.test(value)) return true;
   if (typeof value !== "string" || !NAME_OF_A_VARIABLE.test(value) || isKnownSecret(value)) return false;
   return NAME_PLACE.test(String(path.findLast((step) => typeof step === "string")));
 }

@@ -141,6 +141,7 @@ export const houseSchema = object({
   jobs: z.array(job, "a list of jobs").default([]),
   deadman: object(deadman).partial().default({}),
   requestLog: object(requestLog).partial().default({}),
+  adopt: z.boolean("true or false").default(false),
 });
 
 export type FleetData = z.output<typeof fleetSchema>;

@@ -160,9 +160,9 @@ export function service({ version, resources, open, warn, cancel }: ServiceOptio
       const { inputs, failures } = check(find(request.getUrn()), news.values);
       const response = new providerpb.CheckResponse();
       response.setInputs(encodeStruct(inputs, news.secrets));
-      for (const { property, reason } of failureList(failures)) {
+      for (const reason of failureList(failures)) {
         const failure = new providerpb.CheckFailure();
-        failure.setProperty(property);
+        // The engine prints the value of a property that is named beside the reason, and it may be a secret.
         failure.setReason(reason);
         response.addFailures(failure);
       }

@@ -1,7 +1,7 @@
 /**
  * The resources of the provider `host` as a Pulumi program sees them: argument types and one class each.
  *
- * This is the provider's public face, written by hand; `tests/unit/schema.test.ts` compares it with what the
+ * This is the provider's public face, written by hand; `tests/unit/provider-schema.test.ts` compares it with what the
  * provider serves in `getSchema`. It holds no behaviour: what a resource does stands in `provider/resources/`.
  */
 import * as pulumi from "@pulumi/pulumi";

@@ -54,6 +54,11 @@ export async function runQuietly(call: EngineCall, args: readonly string[]): Pro
   return code;
 }
 
+/** Runs a command with the terminal to itself. Returns the exit code. */
+export function runAttached(call: EngineCall, args: readonly string[]): Promise<number> {
+  return run(call, args, "inherit", undefined);
+}
+
 function run(
   call: EngineCall,
   args: readonly string[],

@@ -17,10 +17,10 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 /**
- * Whether nobody is to be asked. Then the preview before the update is left out as well: it would look at every host
+ * Whether nobody is to be asked: in dev, or with `--yes`. Without a terminal to ask on, the engine then wants `--yes`. Then the preview before the update is left out as well: it would look at every host
  * twice, and with refresh before every update it decides nothing.
  */
 function unasked(stack: string, rest: readonly string[]): boolean {
   if (hasOption(rest, "--skip-preview", "-f", "--preview-only")) return false;
-  return stack === DEFAULT_STACK || !process.stdin.isTTY || hasOption(rest, "--yes", "-y");
+  return stack === DEFAULT_STACK || hasOption(rest, "--yes", "-y");
 }

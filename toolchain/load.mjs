@@ -3,7 +3,7 @@
  * transpiling file by file: the provider, the program and the commands are each started for every `up`.
  *
  * Nothing has to be built beforehand and nothing can be stale: the bundle's name is a hash over path, size and time of
- * change of every TypeScript file, so a changed file means another bundle. Types are not checked here; `npm run check`
+ * change of every TypeScript and JSON file, so a changed file means another bundle. Types are not checked here; `npm run check`
  * does that. Plain JavaScript, because it runs before there is anything that could load TypeScript.
  */
 import { createHash } from "node:crypto";
@@ -17,11 +17,11 @@ const CACHE = path.join(ROOT, "node_modules", ".cache", "wizard-houses");
 /** Bundles of an entry point that are kept; another checkout that shares node_modules may be using an older one. */
 const KEPT = 8;
 
-function* typescriptFiles(folder) {
+function* sourceFiles(folder) {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const file = path.join(folder, entry.name);
-    if (entry.isDirectory()) yield* typescriptFiles(file);
-    else if (entry.name.endsWith(".ts")) yield file;
+    if (entry.isDirectory()) yield* sourceFiles(file);
+    else if (/\.(ts|json)$/.test(entry.name)) yield file;
   }
 }
 
@@ -29,7 +29,7 @@ function fingerprint() {
   const hash = createHash("sha256").update(`${ROOT}\n${process.version}\n`);
   const files = [
     path.join(ROOT, "index.ts"),
-    ...SOURCES.flatMap((name) => [...typescriptFiles(path.join(ROOT, name))]),
+    ...SOURCES.flatMap((name) => [...sourceFiles(path.join(ROOT, name))]),
   ];
   // Packages are part of a bundle, and the lock file says which.
   files.push(path.join(ROOT, "package-lock.json"), fileURLToPath(import.meta.url));

@@ -138,10 +138,7 @@ function checkValue(
   throw new Error(`${formatPath(path)} has neither type nor $ref in the schema`);
 }
 
-/** Failures as the engine wants them. */
-export function failureList(failures: Failure[]): { property: string; reason: string }[] {
-  return failures.map(({ path, reason }) => ({
-    property: formatPath(path),
-    reason: `${formatPath(path)} ${reason}`,
-  }));
+/** Failures in words, each with its place. */
+export function failureList(failures: Failure[]): string[] {
+  return failures.map(({ path, reason }) => `${formatPath(path)} ${reason}`);
 }

@@ -140,7 +140,7 @@ describe("a wizard house", async () => {
       salt: "wizard-houses/test",
       health: { http: "http://127.0.0.1:8643/health", heartbeat: "home/state/gateway.heartbeat" },
     });
-    expect(rest).toEqual({});
+    expect(rest).toEqual({ adopt: false });
     expect([files, links, directories, units, cron].every((record) => Object.keys(record).length > 0)).toBe(
       true,
     );

@@ -9,7 +9,7 @@ describe("settings", () => {
     expect(stackSettings(reader({ environment: "dev", transport: "local" }))).toEqual({
       environment: "dev",
       transport: "local",
-      root: ".houses",
+      root: ".dev/hosts",
       afterCanary: "serial",
     });
   });

@@ -97,7 +97,7 @@ describe("checkObject", () => {
   const check = (values: Record<string, unknown>) => {
     const { spec } = resources["host:index:Release"]!;
     const shape = { properties: spec.inputProperties, required: spec.requiredInputs };
-    return failureList(checkObject(shape, types, values as never).failures).map(({ reason }) => reason);
+    return failureList(checkObject(shape, types, values as never).failures);
   };
   const good = {
     host: { name: "forge", transport: "local", root: "x" },

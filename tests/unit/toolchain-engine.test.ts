@@ -61,7 +61,7 @@ describe("ensureEngine", () => {
     const engine = await ensure(refusing("no network"), source(`v${VERSIONS.pulumi}`));
     expect(engine).toBe(path.join(bin(), "pulumi"));
     expect(readdirSync(versions())).toEqual([VERSIONS.pulumi]);
-    expect(readdirSync(bin()).sort()).toEqual(["pulumi", "pulumi-language-nodejs"]);
+    expect(readdirSync(bin()).sort()).toEqual(["package.json", "pulumi", "pulumi-language-nodejs"]);
   });
 
   it("uses an engine that is there and answers its version", async () => {
