@@ -1,6 +1,9 @@
 /** The failures the protocol adapter can tell the engine about; anything else is a bug and says so. */
 import type { Values } from "./values.ts";
 
+/** How every report of a {@link CannotLook} begins; the commands recognise it in the engine's events by these words. */
+export const CANNOT_LOOK = "cannot be looked at";
+
 /**
  * The host, or a folder of it, could not be looked at: neither "it is there" nor "it is gone" is proven.
  * `read` turns it into a partial failure that keeps the state; create, update and delete fail with it.

@@ -3,7 +3,7 @@
  * plan, carry out. Everything particular is in the resources, everything about gRPC in `protocol.ts`.
  */
 import { changes, type PropertyChange } from "./diff.ts";
-import { Cancelled, CannotLook, ChangeFailed, Conflict, InitFailed } from "./errors.ts";
+import { CANNOT_LOOK, Cancelled, CannotLook, ChangeFailed, Conflict, InitFailed } from "./errors.ts";
 import type { Session } from "./host/session.ts";
 import type { Observed, Resource, State } from "./resource.ts";
 import { checkObject, type Failure } from "./schema/spec.ts";
@@ -51,7 +51,7 @@ const host = (inputs: Values): Values => inputs["host"] as Values;
 
 /** A cause as one line for the operator. */
 function cannotLook(inputs: Values, resource: Resource, error: CannotLook): string {
-  return `${resource.id(inputs)} cannot be looked at: ${error.message}`;
+  return `${resource.id(inputs)} ${CANNOT_LOOK}: ${error.message}`;
 }
 
 /**

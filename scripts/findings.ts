@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import path from "node:path";
 
+import { CANNOT_LOOK } from "../provider/errors.ts";
 import type { EngineEvent, ResourceState, Step } from "./events.ts";
 import { formatPropertyPath, parsePropertyPath, valueAt } from "./property-path.ts";
 
@@ -49,8 +50,6 @@ const COLLECTIONS = ["files", "links", "directories", "units", "cron"];
 /** Steps that change something, as opposed to looking, or to being a half of a `replace`. */
 const CHANGES = new Set(["create", "update", "delete", "replace"]);
 
-/** What the provider says when a host or a house on it cannot be observed. */
-export const CANNOT_LOOK = "cannot be looked at";
 /** Messages by which the engine reports once more what it has reported, or what follows from it. */
 const FOLLOW_UPS = [
   /registration isn't pending/,

@@ -376,6 +376,21 @@ const mistakes: Mistake[] = [
     allowed: "at least two providers",
   },
   {
+    what: "one provider under two models",
+    make: () =>
+      edit(
+        "ezra/house.yaml",
+        readFileSync(join(WIZARDS, "ezra/house.yaml"), "utf8").match(
+          / {2}- provider: gemini[\s\S]*(?= {2}- provider: custom)/,
+        )?.[0] ?? "?",
+        "  - provider: custom\n    model: other\n    baseUrl: http://127.0.0.1:8082/v1\n",
+      ),
+    in: "ezra/house.yaml",
+    path: "providers",
+    message: "names one provider only",
+    allowed: "at least two different providers",
+  },
+  {
     what: "a chain that does not end at home",
     make: () => edit("ezra/house.yaml", "http://127.0.0.1:8081/v1", "http://203.0.113.9:8081/v1"),
     in: "ezra/house.yaml",
