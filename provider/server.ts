@@ -75,7 +75,9 @@ export async function serve(): Promise<void> {
     if (ending) return;
     ending = true;
     stop.abort();
-    // Answers that are under way still go out; then nothing keeps the process.
+    // Answers that are under way still go out, and scripts come to their boundary; then nothing keeps the process. It must
+    // not depend on the server's word alone: when the engine closes its connection just now, that word never comes.
+    process.stdin.destroy();
     server.tryShutdown(() => process.exit(0));
     setTimeout(() => process.exit(0), GRACE).unref();
   };

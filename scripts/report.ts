@@ -1,6 +1,6 @@
 /** Pure: findings as lines for an operator, and as JSON for machines. */
 import { CANNOT_LOOK } from "../provider/errors.ts";
-import { type Drift, type Failure, type Findings, type Unreachable } from "./findings.ts";
+import type { Drift, Failure, Findings, Unreachable } from "./findings.ts";
 
 /** The report of `npm run drift`. */
 export function driftReport(findings: Findings): string {

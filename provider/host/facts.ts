@@ -6,6 +6,7 @@
  */
 import { shellQuote } from "../../fleet/shell.ts";
 import { CannotLook } from "../errors.ts";
+import { shellText } from "./shell.ts";
 
 /** Absent and unreadable are different results: only a proven absence may be treated as "gone". */
 export type Fact =
@@ -68,43 +69,14 @@ export interface Vantage {
 /** Stands in {@link Fact} for an owner that this vantage cannot see. */
 export const UNSEEN_OWNER = "";
 
-// Classifies "$1".."$n" with built-ins only: a process per path would cost more than everything else together.
-// `${12}` is positional parameter 12, so the lists hold references and never the paths themselves.
-const CLASSIFY = `
-there= links= files= i=0
-for p do
-  i=$((i + 1))
-  if [ -L "$p" ]; then
-    there="$there \\"\\\${$i}\\"" links="$links \\"\\\${$i}\\""
-  elif [ -e "$p" ]; then
-    there="$there \\"\\\${$i}\\""
-    if [ -f "$p" ]; then files="$files \\"\\\${$i}\\""; fi
-  else
-    a=\${p%/*}
-    while [ -n "$a" ] && [ ! -e "$a" ] && [ ! -L "$a" ]; do a=\${a%/*}; done
-    if [ -z "$a" ]; then a=/; fi
-    if [ ! -d "$a" ]; then printf 'unreadable %s is not a folder\\0%s\\0' "$a" "$p"
-    elif [ ! -x "$a" ]; then printf 'unreadable no permission to enter %s\\0%s\\0' "$a" "$p"
-    else printf 'absent\\0%s\\0' "$p"
-    fi
-  fi
-done
-printf 'stat\\0'
-if [ -n "$there" ]; then eval "stat --printf '%f %U %G %s\\\\0%n\\\\0' -- $there" 2>/dev/null || :; fi
-printf 'links\\0'
-if [ -n "$links" ]; then
-  eval "printf '%s\\\\0' $links"
-  printf 'targets\\0'
-  eval "readlink -z -- $links" || :
-fi
-printf 'digests\\0'
-if [ -n "$files" ]; then eval "sha256sum -z -- $files" 2>/dev/null || :; fi
-`;
-
 /** The script that answers a request; its standard output is what {@link parseFacts} reads. */
 export function factScript(request: FactRequest, vantage: Vantage): string {
   const real = (path: string): string => shellQuote(vantage.prefix + path);
-  const lines = ["LC_ALL=C; export LC_ALL", `set -- ${request.paths.map(real).join(" ")}`, CLASSIFY];
+  const lines = [
+    "LC_ALL=C; export LC_ALL",
+    `set -- ${request.paths.map(real).join(" ")}`,
+    shellText("classify"),
+  ];
   for (const folder of request.folders) {
     lines.push(
       `printf 'folder\\0%s\\0' ${real(folder)}; if [ -d ${real(folder)} ]; then cd ${real(folder)} && ` +

@@ -7,6 +7,7 @@
  */
 import { shellQuote } from "../../fleet/shell.ts";
 import type { Vantage } from "./facts.ts";
+import { shellText } from "./shell.ts";
 
 /** An absolute path on the host. */
 type HostPath = string;
@@ -67,89 +68,6 @@ export const DONE = "done";
 /** Exit code of a script that could not get the lock. */
 export const LOCKED = 73;
 
-const LIBRARY = `
-set -euf
-LC_ALL=C; export LC_ALL
-umask 077
-owners=@OWNERS@
-
-own() { if [ "$owners" = yes ]; then chown -h -- "$2" "$1"; fi; }
-beside() { mktemp -u -- "\${1%/*}/.\${1##*/}.XXXXXXXX"; }
-folder() {
-  if [ ! -d "$1" ] || [ -L "$1" ]; then mkdir -- "$1"; fi
-  own "$1" "$3"; chmod -- "$2" "$1"
-}
-file() {
-  t=$(mktemp -- "\${1%/*}/.\${1##*/}.XXXXXXXX")
-  own "$t" "$3"; chmod -- "$2" "$t"
-  head -c "$4" >"$t"
-  if [ "$(stat -c %s -- "$t")" != "$4" ]; then rm -f -- "$t"; echo "the contents of $1 were cut off on the way" >&2; exit 74; fi
-  sync -d -- "$t"
-  mv -fT -- "$t" "$1"
-}
-attributes() { own "$1" "$3"; chmod -- "$2" "$1"; }
-link() {
-  t=$(beside "$1"); ln -s -- "$2" "$t"
-  if ! mv -fT -- "$t" "$1"; then rm -f -- "$t"; return 1; fi
-}
-displace() {
-  if [ ! -d "$2" ]; then mkdir -p -- "$2"; fi
-  k=$2/$3 n=1
-  while [ -e "$k" ] || [ -L "$k" ]; do k=$2/$3.$n n=$((n + 1)); done
-  mv -T -- "$1" "$k"
-}
-restore() {
-  if [ -e "$2/$3" ] || [ -L "$2/$3" ]; then
-    if [ ! -e "$1" ] && [ ! -L "$1" ]; then mv -T -- "$2/$3" "$1"; fi
-  fi
-}
-remove_if_empty() { if [ -d "$1" ] && [ ! -L "$1" ]; then rmdir --ignore-fail-on-non-empty -- "$1"; fi; }
-remove_if_last() {
-  d=$1; shift
-  left=$(set +f; for e in "$d"/* "$d"/.[!.]*; do if [ -e "$e" ] || [ -L "$e" ]; then
-    known=no; for k do if [ "$e" = "$d/$k" ]; then known=yes; fi; done
-    if [ "$known" = no ]; then echo left; fi; fi; done)
-  if [ -z "$left" ]; then for k do rm -f -- "$d/$k"; done; rmdir -- "$d"; fi
-}
-commit() {
-  echo "@READY@"
-  read -r word || { echo "stopped before the switch: the sender is gone" >&2; exit 75; }
-  [ "$word" = @GO@ ] || { echo "stopped before the switch" >&2; exit 75; }
-}
-`;
-
-// On a real host the system's own tools do it. In a folder that stands for a host they cannot (they need root, or
-// change this machine), so the entries are written as they would write them.
-const ACCOUNTS_LIVE = `
-add_account() {
-  getent group "$1" >/dev/null || groupadd --system -- "$1"
-  useradd --system --gid "$1" --home-dir "$2" --no-create-home --shell "$3" --comment "$4" \${5:+--groups "$5"} -- "$1"
-}
-change_account() { usermod --home "$2" --shell "$3" --groups "$4" -- "$1"; }
-remove_account() { userdel -- "$1"; if getent group "$1" >/dev/null; then groupdel -- "$1"; fi; }
-`;
-const ACCOUNTS_FOLDER = `
-without() { if [ -f "$1" ]; then while IFS= read -r l || [ -n "$l" ]; do case $l in "$2":*) ;; *) printf '%s\\n' "$l" ;; esac; done <"$1"; fi; }
-taken() { for f in "$etc/passwd" "$etc/group"; do if [ -f "$f" ] && grep -q "^[^:]*:[^:]*:$1:" "$f"; then return 0; fi; done; return 1; }
-rewrite() { cat >"$1.new"; chmod 0644 -- "$1.new"; mv -fT -- "$1.new" "$1"; }
-add_account() {
-  mkdir -p -- "$etc"
-  u=999; while taken "$u"; do u=$((u - 1)); [ "$u" -ge 100 ] || { echo "no free system account number" >&2; exit 1; }; done
-  { without "$etc/group" "$1"; printf '%s:x:%s:\\n' "$1" "$u"; } | rewrite "$etc/group"
-  { without "$etc/passwd" "$1"; printf '%s:x:%s:%s:%s:%s:%s\\n' "$1" "$u" "$u" "$4" "$2" "$3"; } | rewrite "$etc/passwd"
-}
-change_account() {
-  o=$(grep "^$1:" "$etc/passwd"); IFS=: read -r _ _ u g c _ _ <<E
-$o
-E
-  { without "$etc/passwd" "$1"; printf '%s:x:%s:%s:%s:%s:%s\\n' "$1" "$u" "$g" "$c" "$2" "$3"; } | rewrite "$etc/passwd"
-}
-remove_account() {
-  without "$etc/passwd" "$1" | rewrite "$etc/passwd"
-  without "$etc/group" "$1" | rewrite "$etc/group"
-}
-`;
-
 /** The script of a plan. Every value in it goes through one quoting function. */
 export function planScript(plan: Plan, vantage: Vantage): Script {
   const real = (path: HostPath): string => shellQuote(vantage.prefix + path);
@@ -194,12 +112,11 @@ export function planScript(plan: Plan, vantage: Vantage): Script {
         return "commit";
     }
   };
-  const library = LIBRARY.replace("@OWNERS@", vantage.owners ? "yes" : "no")
-    .replace("@READY@", READY)
-    .replace("@GO@", GO);
+  const live = vantage.prefix === "";
   const text = [
-    library,
-    vantage.prefix === "" ? ACCOUNTS_LIVE : `etc=${real("/etc")}\n${ACCOUNTS_FOLDER}`,
+    `owners=${vantage.owners ? "yes" : "no"} ready=${shellQuote(READY)} go=${shellQuote(GO)} etc=${real("/etc")}`,
+    shellText("steps"),
+    shellText(live ? "accounts-live" : "accounts-folder"),
     `(umask 022; mkdir -p -- ${real(plan.lock.slice(0, plan.lock.lastIndexOf("/")))})`,
     `exec 9>>${real(plan.lock)}`,
     `flock -w 30 9 || { echo ${shellQuote(`another change holds ${plan.lock}`)} >&2; exit ${LOCKED}; }`,

@@ -251,7 +251,7 @@ describe("Ctrl-C on a terminal", () => {
     ["update", 0.2],
     ["update", "the canary is being staged"],
     ["create", "the canary is being staged"],
-  ])("ends an %s in order, at %s", async (kind, moment) => {
+  ])("ends in order: %s, at %s", async (kind, moment) => {
     if (kind === "create") await destroy();
     else changeAllHouses();
     const before = releaseOf(work, "bezalel");

@@ -184,7 +184,7 @@ describe("the search", () => {
 // Whatever happens in these, the last part of the file searches for what it left.
 describe("a stack's life", () => {
   it("comes up with the keys in each house's .env and nowhere else on the host", async () => {
-    const { code, stdout, stderr } = await run("up");
+    const { code, stdout, stderr } = await run("up", "--yes");
     expect(code, stdout + stderr).toBe(0);
     for (const name of Object.keys(HOUSES)) {
       const file = path.join(house(name), "current/.env");
@@ -201,7 +201,7 @@ describe("a stack's life", () => {
     expect(preview.code, preview.stderr).toBe(0);
     expect(preview.stdout).toContain("First change.");
     expect(preview.stdout).toContain(".env");
-    expect((await run("up", "--diff")).code).toBe(0);
+    expect((await run("up", "--yes", "--diff")).code).toBe(0);
     expect(leaksIn(readFileSync(path.join(house("ezra"), "current/.env")), [ROTATED])).toEqual([ROTATED]);
   });
 
@@ -256,7 +256,7 @@ describe("a stack's life", () => {
     heard.push({ what: args.join(" "), text: stdout }, { what: "everything else it logs", text: rest });
 
     for (const option of ["--logtostderr", "-v=3", "--verbose=1"]) {
-      const refused = await run("up", option);
+      const refused = await run("up", "--yes", option);
       expect(refused.code, option).toBe(1);
       expect(refused.stderr, option).toContain("every key in clear");
     }
@@ -267,11 +267,11 @@ describe("a stack's life", () => {
     const lock = path.join(house("bezalel"), ".lock");
     rmSync(lock);
     mkdirSync(lock);
-    const { code, stdout, stderr } = await run("up");
+    const { code, stdout, stderr } = await run("up", "--yes");
     rmSync(lock, { recursive: true });
     expect(code, stdout).toBe(1);
     expect(stderr).toContain("bezalel");
-    const again = await run("up");
+    const again = await run("up", "--yes");
     expect(again.code, again.stdout + again.stderr).toBe(0);
   });
 
@@ -295,7 +295,7 @@ describe("a stack's life", () => {
     writeFileSync(path.join(house("ezra"), "home/.env"), "theirs\n");
     const preview = await run("preview", "--diff");
     expect(preview.stdout + preview.stderr).toContain("was not made by this stack");
-    expect((await run("up", "--diff")).code).toBe(1);
+    expect((await run("up", "--yes", "--diff")).code).toBe(1);
   });
 });
 

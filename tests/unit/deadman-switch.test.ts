@@ -573,11 +573,3 @@ linuxOnly("settings", () => {
     expect(existsSync(house.at("owned"))).toBe(false);
   });
 });
-
-test.skipIf(spawnSync("shellcheck", ["--version"]).error !== undefined)(
-  "the shell scripts pass shellcheck",
-  () => {
-    const prepare = new URL("../../components/gateway/prepare-home.sh", import.meta.url).pathname;
-    expect(spawnSync("shellcheck", [SCRIPT, prepare], { encoding: "utf8" }).stdout).toBe("");
-  },
-);

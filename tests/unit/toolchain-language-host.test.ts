@@ -1,3 +1,8 @@
+import { spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+
 import language from "@pulumi/pulumi/proto/language_pb.js";
 import struct from "google-protobuf/google/protobuf/struct_pb.js";
 import { describe, expect, it } from "vitest";
@@ -10,6 +15,7 @@ import {
   programFailure,
   splitWords,
 } from "../../toolchain/language-host/commands.mjs";
+import { ensureLanguageHost, LANGUAGE_HOST } from "../../toolchain/language-host.ts";
 
 function runRequest(): InstanceType<typeof language.RunRequest> {
   const info = new language.ProgramInfo();
@@ -101,5 +107,31 @@ describe("splitWords", () => {
     [`--x="a b"`, ["--x=a b"]],
   ])("%j", (text, words) => {
     expect(splitWords(text)).toEqual(words);
+  });
+});
+
+describe("the language host beside an engine", () => {
+  it("starts also where the engine's folder lies inside a project of ES modules", async () => {
+    const project = mkdtempSync(path.join(os.tmpdir(), "wizard-houses-host-"));
+    const bin = path.join(project, "pulumi", "bin");
+    mkdirSync(bin, { recursive: true });
+    writeFileSync(path.join(project, "package.json"), `{ "type": "module" }`);
+    try {
+      expect(await ensureLanguageHost(bin)).toBe(true);
+      expect(await ensureLanguageHost(bin), "what is up to date is left as it is").toBe(false);
+      const child = spawn(path.join(bin, LANGUAGE_HOST), ["127.0.0.1:1"], {
+        stdio: ["pipe", "pipe", "inherit"],
+      });
+      const port = await new Promise<string>((resolve) => {
+        child.stdout.setEncoding("utf8").once("data", resolve);
+        child.once("close", (code) => resolve(`ended with code ${code}`));
+      });
+      expect(port).toMatch(/^\d+\n$/);
+      const ended = new Promise((resolve) => child.once("close", resolve));
+      child.stdin.end();
+      expect(await ended, "the end of its input ends it").toBe(0);
+    } finally {
+      rmSync(project, { recursive: true });
+    }
   });
 });

@@ -1,0 +1,16 @@
+/** The shell that runs on hosts stands in files of its own, where it can be read and checked as what it is. */
+import { readFileSync } from "node:fs";
+
+type ShellFile = "classify" | "steps" | "accounts-live" | "accounts-folder";
+
+const texts = new Map<ShellFile, string>();
+
+/** Text of `provider/host/shell/<name>.sh`, read once. */
+export function shellText(name: ShellFile): string {
+  let text = texts.get(name);
+  if (text === undefined) {
+    text = readFileSync(new URL(`./shell/${name}.sh`, import.meta.url), "utf8");
+    texts.set(name, text);
+  }
+  return text;
+}
