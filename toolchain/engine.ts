@@ -143,7 +143,14 @@ function wasSeen(engine: string, seenFile: string): boolean {
   return current !== "" && existsSync(seenFile) && readFileSync(seenFile, "utf8") === current;
 }
 
+/** A tree that may not be written to remembers nothing, and the engine is asked every time. */
+const UNWRITABLE = new Set(["EACCES", "EROFS", "EPERM", "ENOTDIR"]);
+
 function remember(engine: string, seenFile: string): void {
-  mkdirSync(path.dirname(seenFile), { recursive: true });
-  writeFileSync(seenFile, fingerprint(engine));
+  try {
+    mkdirSync(path.dirname(seenFile), { recursive: true });
+    writeFileSync(seenFile, fingerprint(engine));
+  } catch (error) {
+    if (!UNWRITABLE.has((error as NodeJS.ErrnoException).code ?? "")) throw error;
+  }
 }

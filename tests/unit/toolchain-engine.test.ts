@@ -64,6 +64,15 @@ describe("ensureEngine", () => {
     expect(readdirSync(bin()).sort()).toEqual(["package.json", "pulumi", "pulumi-language-nodejs"]);
   });
 
+  it("works where it cannot remember what it has asked", async () => {
+    writeFileSync(path.join(home, "file"), "where a folder should be");
+    writeEngine(bin(), `v${VERSIONS.pulumi}`);
+    const seenFile = path.join(home, "file", "deeper", "seen");
+    await expect(ensureEngine({ home, seenFile, progress: () => {}, sources: [] })).resolves.toContain(
+      "pulumi",
+    );
+  });
+
   it("uses an engine that is there and answers its version", async () => {
     writeEngine(bin(), `v${VERSIONS.pulumi}`);
     const unused = source("unused");
