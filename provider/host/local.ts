@@ -14,12 +14,22 @@ const GRACE = 2000;
 /**
  * @param root the folder; a relative one is taken from the Pulumi project's folder, so that a checkout can be moved
  */
-export function localTransport(root: string, projectFolder: string): Transport {
+export function localTransport(
+  root: string,
+  projectFolder: string,
+  platform: NodeJS.Platform = process.platform,
+): Transport {
   const prefix = path.resolve(projectFolder, root);
   return {
     vantage: { prefix, owners: false },
     notice: `${root} is a folder that stands for a host: wanted owners are recorded but not set, units are enabled but not started`,
-    run: (options) => runShell(["/bin/sh"], options),
+    run: (options) => {
+      if (platform === "linux") return runShell(["/bin/sh"], options);
+      // The scripts are made for Debian hosts: GNU coreutils and flock, which other systems do not have.
+      return Promise.reject(
+        new CannotLook(`a folder can stand for a host on Linux only, and this is ${platform}`),
+      );
+    },
   };
 }
 

@@ -216,6 +216,14 @@ describe("facts", () => {
     expect(merged).toEqual({ paths: ["/a", "/b"], folders: ["/f"], accounts: ["x"] });
   });
 
+  it("says plainly that a folder can stand for a host on Linux only", async () => {
+    const transport = localTransport(root, "/", "darwin");
+    const elsewhere = openSession({ name: "h", transport, signal: stop.signal, inform: () => {} });
+    await expect(elsewhere.observe({ ...noFacts, paths: ["/a"] })).rejects.toThrow(
+      "on Linux only, and this is darwin",
+    );
+  });
+
   it("makes a host's words safe for a terminal", () => {
     expect(printable("a\u001b[31mred\u202e\n")).toBe("a\\u001b[31mred\\u202e\\u000a");
     expect(printable("x".repeat(300))).toHaveLength(201);
