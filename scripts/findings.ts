@@ -162,7 +162,8 @@ function changesOf(steps: readonly Step[]): Step[] {
 }
 
 function driftOf(step: Step, houseOf: (urn: string) => string, blind: ReadonlySet<string>): Drift[] {
-  if (step.type === "pulumi:pulumi:Stack") return [];
+  // The stack and the provider are the engine's own bookkeeping and stand for nothing on a host.
+  if (/^pulumi:(pulumi|providers):/.test(step.type)) return [];
   const house = houseOf(step.urn);
   const whole = (property: string, got: string, want: string): Drift[] => [
     {

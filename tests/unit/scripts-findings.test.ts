@@ -141,6 +141,11 @@ describe("drift, per event: house, aspect, file, property, got → want", () => 
       ["ezra: release: exists: absent → present"],
     ],
     [
+      "provider that has not been set up yet",
+      step({ op: "create", old: null, type: "pulumi:providers:host" }),
+      [],
+    ],
+    [
       "house not in the program",
       step({ op: "delete", new: null }),
       ["ezra: release: exists: present → absent"],
