@@ -333,6 +333,17 @@ describe("plan", () => {
     expect(plan(inputs, facts(inputs, over), inputs)).toEqual(expected);
   });
 
+  it("stages the release anew where something else stands in its place", () => {
+    const elsewhere: Fact = { kind: "link", target: "/home/mallory" };
+    const steps = plan(inputs, facts(inputs, { [place]: elsewhere }), inputs);
+    expect(steps.slice(0, 3)).toEqual([
+      `displace ${place}`,
+      `remove-tree ${HOUSE}/releases/.${id}.staged`,
+      `folder ${HOUSE}/releases/.${id}.staged`,
+    ]);
+    expect(steps).toContain(`rename ${HOUSE}/releases/.${id}.staged ${place}`);
+  });
+
   it("knows its own links also when the state describes what has taken their place", () => {
     const over = { "/etc/systemd/system/hermes-ezra.service": plain, [`${HOUSE}/home/SOUL.md`]: plain };
     const there = facts(inputs, over);

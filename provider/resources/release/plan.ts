@@ -100,10 +100,15 @@ function stage(inputs: ReleaseInputs, look: Look): Step[] {
   const { house, group, release } = inputs;
   const files = releaseFiles(inputs);
   const place = releaseFolder(house, release);
-  if (look(place).kind === "absent") {
+  const there = look(place);
+  if (there.kind !== "directory") {
     const staging = stagingFolder(house, release);
     const folder = (path: string): Step => ({ do: "folder", path, mode: "0750", owner: "root", group });
     return [
+      // Whatever is seen through a link that stands here says nothing about the release.
+      ...(there.kind === "absent"
+        ? []
+        : [{ do: "displace", path: place, keep: displaced(house), name: intruderName(place) } as const]),
       { do: "remove-tree", path: staging },
       folder(staging),
       ...releaseFolders(files).map((name) => folder(`${staging}/${name}`)),
