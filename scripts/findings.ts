@@ -46,7 +46,7 @@ export interface Findings {
 const RELEASE = "host:index:Release";
 const HOUSE = "fleet:index:WizardHouse";
 /** Maps of a release whose entries have a name of their own. */
-const COLLECTIONS = ["files", "links", "directories", "units", "cron"];
+const COLLECTIONS = ["files", "links", "directories", "units", "cron", "layout"];
 /** Steps that change something, as opposed to looking, or to being a half of a `replace`. */
 const CHANGES = new Set(["create", "update", "delete", "replace"]);
 

@@ -106,6 +106,11 @@ describe("every kind of drift", () => {
       /^allegro: gateway: hermes-allegro\.service path: /m,
     ],
     [
+      "a release folder opened to others",
+      () => chmodSync(path.join(house("allegro"), "current", "skins"), 0o777),
+      /^allegro: layout: release\/skins mode: 0777 → 0750$/m,
+    ],
+    [
       "a home opened to others",
       () => chmodSync(path.join(house("allegro"), "home"), 0o755),
       /^allegro: [a-z-]+: home mode: 0755 → 0700$/m,

@@ -325,6 +325,21 @@ describe("plan", () => {
       [`file ${place}/cron/wizard-ezra`],
     ],
     [
+      "a release folder opened to others",
+      { [place]: { kind: "directory", mode: "0777", owner: "", group: "" } },
+      [`folder ${place}`],
+    ],
+    [
+      "the mark's mode",
+      {
+        [`${HOUSE}/.wizard-house`]: {
+          ...(facts(inputs).paths.get(`${HOUSE}/.wizard-house`) as Fact & { kind: "file" }),
+          mode: "0666",
+        },
+      },
+      [`attributes ${HOUSE}/.wizard-house`],
+    ],
+    [
       "a folder's mode",
       { [`${HOUSE}/home`]: { kind: "directory", mode: "0755", owner: "", group: "" } },
       [`folder ${HOUSE}/home`],
@@ -530,6 +545,61 @@ describe("observe", () => {
       { "directories.home.mode": "0777" },
     ],
   ])("reports %s", (_, over, expected) => expect(drift(over)).toEqual(expected));
+
+  it.each<[string, Record<string, Fact>, Record<string, unknown>]>([
+    [
+      "the house's mode",
+      { [HOUSE]: { kind: "directory", mode: "0777", owner: "", group: "" } },
+      { 'layout["."].mode': "0777" },
+    ],
+    [
+      "a folder's mode inside the release",
+      { [`${place}/skins`]: { kind: "directory", mode: "0777", owner: "", group: "" } },
+      { 'layout["release/skins"].mode': "0777" },
+    ],
+    [
+      "a link in place of the release folder",
+      { [place]: { kind: "link", target: "/home/mallory" } },
+      { "layout.release.mode": "(on the host: a link to /home/mallory)" },
+    ],
+    [
+      "a changed mark",
+      { [`${HOUSE}/.wizard-house`]: plain },
+      { 'layout[".wizard-house"].mode': `(on the host: sha256 ${digest}…, 21 bytes)` },
+    ],
+    [
+      "a missing mark",
+      { [`${HOUSE}/.wizard-house`]: { kind: "absent" } },
+      { 'layout[".wizard-house"]': null },
+    ],
+  ])("reports of the layout %s", (_, over, expected) => expect(drift(over)).toEqual(expected));
+
+  it("reports something whenever there is something to do, and nothing when there is not", () => {
+    const strange: Fact[] = [
+      { kind: "absent" },
+      plain,
+      { kind: "link", target: "elsewhere" },
+      { kind: "other", what: "a socket" },
+      { kind: "directory", mode: "0777", owner: "", group: "" },
+    ];
+    for (const path of release.request(inputs, undefined).paths) {
+      for (const fact of strange) {
+        const there = facts(inputs, { [path]: fact });
+        const seen = release.observe(state(inputs), there);
+        const told = seen === undefined || changes(inputs, seen.inputs).length > 0;
+        let todo = true;
+        try {
+          todo =
+            release.reconcile(inputs, seen && { ...state(inputs), inputs: seen.inputs }, there).plan.steps
+              .length > 0;
+        } catch (error) {
+          // In the way of a house that is gone or was never ours: to be told, and not to be done by itself.
+          if (!(error instanceof Conflict)) throw error;
+        }
+        expect(`${path} ${fact.kind}: ${String(told)}`).toBe(`${path} ${fact.kind}: ${String(todo)}`);
+      }
+    }
+  });
 
   it("says which secrets were replaced by words, so that these are shown", () => {
     const seen = release.observe(state(inputs), facts(inputs, { [`${place}/config.yaml`]: plain }))!;

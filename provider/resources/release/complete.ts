@@ -5,7 +5,7 @@ import { cronProblems, renderCronFile, type CronEntry } from "../../../fleet/cro
 import type { Failure } from "../../schema/spec.ts";
 import { patterns } from "../../schema/types.ts";
 import { UNKNOWN, type Path, type Value, type Values } from "../../values.ts";
-import { cronPath, unitPath } from "./layout.ts";
+import { cronPath, layoutOf, releaseInputs, unitPath } from "./layout.ts";
 
 /** Names at the top of a release that the layout needs for itself. */
 const RESERVED_IN_RELEASE = ["units", "cron"];
@@ -126,6 +126,9 @@ export function complete(given: Values): { inputs: Values; failures: Failure[] }
       path: cronPath(name),
     })),
   };
+  // Names that are no paths have no folders, and what is not known yet has no group.
+  if (failures.length === 0 && group !== UNKNOWN)
+    inputs["layout"] = layoutOf(releaseInputs(inputs)) as unknown as Values;
   inputs["release"] = failures.length > 0 ? UNKNOWN : releaseId(inputs);
   return { inputs, failures };
 }

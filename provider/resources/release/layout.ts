@@ -14,6 +14,12 @@ import path from "node:path/posix";
 import type { Values } from "../../values.ts";
 import type { OwnedFile } from "../observed.ts";
 
+export interface Attributes {
+  mode: string;
+  owner: string;
+  group: string;
+}
+
 /** The inputs after `check`: defaults filled in, release id, unit and cron paths computed. */
 export interface ReleaseInputs {
   house: string;
@@ -22,7 +28,8 @@ export interface ReleaseInputs {
   release: string;
   files: Record<string, OwnedFile>;
   links: Record<string, { target: string }>;
-  directories: Record<string, { mode: string; owner: string; group: string }>;
+  directories: Record<string, Attributes>;
+  layout: Record<string, Attributes>;
   units: Record<string, { content: string; enabled: boolean; wantedBy: string }>;
   cron: Record<string, { content: string }>;
   keep: number;
@@ -99,7 +106,7 @@ export interface ReleaseFile extends OwnedFile {
 }
 
 /** Every file of a release: the declared ones, the units and the cron files. */
-export function releaseFiles(inputs: ReleaseInputs): ReleaseFile[] {
+export function releaseFiles(inputs: Pick<ReleaseInputs, "files" | "units" | "cron">): ReleaseFile[] {
   // systemd and cron read theirs as root and refuse cron files that others may write.
   const ofRoot = (kind: "units" | "cron") =>
     Object.entries(inputs[kind]).map(([name, { content }]): ReleaseFile => ({
@@ -128,6 +135,34 @@ export function releaseFolders(files: ReleaseFile[]): string[] {
     for (let folder = path.dirname(name); folder !== "."; folder = path.dirname(folder)) folders.add(folder);
   }
   return [...folders].sort();
+}
+
+/**
+ * What the layout itself consists of, with the attributes it must have: keys as in the computed input `layout`, where
+ * `release` stands for the folder of the wanted release, so that a new release is no new layout.
+ */
+export function layoutOf(
+  inputs: Pick<ReleaseInputs, "group" | "files" | "units" | "cron">,
+): Record<string, Attributes> {
+  // The house may read itself, nobody else may enter, nobody but root may write.
+  const folder: Attributes = { mode: "0750", owner: "root", group: inputs.group };
+  const folders = releaseFolders(releaseFiles(inputs)).map((name) => [`release/${name}`, folder]);
+  return {
+    ".": folder,
+    ".wizard-house": { mode: "0644", owner: "root", group: "root" },
+    releases: folder,
+    release: folder,
+    ...(Object.fromEntries(folders) as Record<string, Attributes>),
+  };
+}
+
+/** The place on the host of an entry of the layout. */
+export function layoutPath(
+  { house, release }: Pick<ReleaseInputs, "house" | "release">,
+  key: string,
+): string {
+  if (key === ".") return house;
+  return `${house}/${key.replace(/^release(?=\/|$)/, `releases/${release}`)}`;
 }
 
 /** A name under `displaced` that says where the thing was. What has it comes back when the house is destroyed. */

@@ -2,13 +2,13 @@
 import { factOf, type FactRequest, type Facts } from "../../host/facts.ts";
 import type { Observed, State } from "../../resource.ts";
 import type { Path, Values } from "../../values.ts";
-import { observeAttributes, observeFile, proven, words, wordsForLink } from "../observed.ts";
+import { contentAgrees, observeAttributes, observeFile, proven, words, wordsForLink } from "../observed.ts";
 import {
   current,
-  marker,
+  layoutPath,
   releaseFiles,
   releaseFolder,
-  releaseFolders,
+  markerContent,
   releaseInputs,
   releases,
   wantedLinks,
@@ -24,15 +24,10 @@ const linkPaths = (inputs: ReleaseInputs): string[] => [
 function pathsOf(inputs: ReleaseInputs): string[] {
   const { house } = inputs;
   const release = releaseFolder(house, inputs.release);
-  const files = releaseFiles(inputs);
   return [
-    house,
-    marker(house),
+    ...Object.keys(inputs.layout).map((key) => layoutPath(inputs, key)),
     current(house),
-    releases(house),
-    release,
-    ...releaseFolders(files).map((folder) => `${release}/${folder}`),
-    ...files.map(({ name }) => `${release}/${name}`),
+    ...releaseFiles(inputs).map(({ name }) => `${release}/${name}`),
     ...linkPaths(inputs),
     ...Object.keys(inputs.directories).map((name) => `${house}/${name}`),
   ];
@@ -64,7 +59,7 @@ export function observe(state: State, facts: Facts): Observed | undefined {
 
   const replaced: Path[] = [];
   const seen: Record<string, Record<string, Values>> = {};
-  for (const section of ["files", "links", "directories", "units", "cron"] as const) {
+  for (const section of ["files", "links", "directories", "units", "cron", "layout"] as const) {
     seen[section] = { ...(state.inputs[section] as Record<string, Values>) };
   }
 
@@ -105,6 +100,15 @@ export function observe(state: State, facts: Facts): Observed | undefined {
     if (at.kind === "directory")
       seen["directories"]![name] = observeAttributes(seen["directories"]![name]!, at);
     else delete seen["directories"]![name];
+  }
+
+  for (const [key, wanted] of Object.entries(inputs.layout)) {
+    const at = fact(layoutPath(inputs, key));
+    const mark = { ...wanted, content: markerContent(inputs) };
+    const isThing = key === ".wizard-house" ? contentAgrees(at, mark) : at.kind === "directory";
+    if (isThing) seen["layout"]![key] = observeAttributes(seen["layout"]![key]!, at);
+    else if (at.kind === "absent") delete seen["layout"]![key];
+    else seen["layout"]![key] = { ...seen["layout"]![key]!, mode: words(at) };
   }
 
   const release = observedRelease(inputs, facts);

@@ -8,6 +8,7 @@ import { attributesAgree, contentAgrees, proven, sha256, words, wordsForLink } f
 import {
   current,
   currentTarget,
+  type Attributes,
   displaced,
   displacedName,
   intruderName,
@@ -71,39 +72,35 @@ function conflicts(inputs: ReleaseInputs, old: ReleaseInputs | undefined, look: 
 
 /** The house folder, its mark and the folders that outlive releases. */
 function foundation(inputs: ReleaseInputs, look: Look): Step[] {
-  const { house, group } = inputs;
+  const { house } = inputs;
   const steps: Step[] = [];
-  const folder = (path: string, mode: string, owner: string, of: string): void => {
+  const folder = (path: string, attributes: Attributes): void => {
     const fact = look(path);
     if (fact.kind !== "absent" && fact.kind !== "directory") {
       steps.push({ do: "displace", path, keep: displaced(house), name: intruderName(path) });
     }
-    if (fact.kind !== "directory" || !attributesAgree(fact, { mode, owner, group: of })) {
-      steps.push({ do: "folder", path, mode, owner, group: of });
-    }
+    if (fact.kind !== "directory" || !attributesAgree(fact, attributes))
+      steps.push({ do: "folder", path, ...attributes });
   };
-  // The house may read itself, nobody else may enter, nobody but root may write.
-  folder(house, "0750", "root", group);
-  if (!ours(inputs, look)) {
-    const content = markerContent(inputs);
-    steps.push({ do: "file", path: marker(house), mode: "0644", owner: "root", group: "root", content });
-  }
-  folder(releases(house), "0750", "root", group);
-  for (const [name, { mode, owner, group: of }] of Object.entries(inputs.directories)) {
-    folder(`${house}/${name}`, mode, owner, of);
-  }
+  folder(house, inputs.layout["."]!);
+  const mark = { path: marker(house), ...inputs.layout[".wizard-house"]! };
+  if (!ours(inputs, look)) steps.push({ do: "file", ...mark, content: markerContent(inputs) });
+  else if (!attributesAgree(look(mark.path), mark)) steps.push({ do: "attributes", ...mark });
+  folder(releases(house), inputs.layout["releases"]!);
+  for (const [name, attributes] of Object.entries(inputs.directories)) folder(`${house}/${name}`, attributes);
   return steps;
 }
 
 /** The files of the release: staged as a whole beside the others, or repaired one by one where it is already in place. */
 function stage(inputs: ReleaseInputs, look: Look): Step[] {
-  const { house, group, release } = inputs;
+  const { house, release } = inputs;
+  const attributes = inputs.layout["release"]!;
   const files = releaseFiles(inputs);
   const place = releaseFolder(house, release);
   const there = look(place);
   if (there.kind !== "directory") {
     const staging = stagingFolder(house, release);
-    const folder = (path: string): Step => ({ do: "folder", path, mode: "0750", owner: "root", group });
+    const folder = (path: string): Step => ({ do: "folder", path, ...attributes });
     return [
       // Whatever is seen through a link that stands here says nothing about the release.
       ...(there.kind === "absent"
@@ -119,7 +116,6 @@ function stage(inputs: ReleaseInputs, look: Look): Step[] {
     ];
   }
   const steps: Step[] = [];
-  const attributes = { mode: "0750", owner: "root", group };
   for (const path of [place, ...releaseFolders(files).map((name) => `${place}/${name}`)]) {
     const fact = look(path);
     if (fact.kind !== "absent" && fact.kind !== "directory") {
