@@ -8,7 +8,7 @@ import type { Session } from "./host/session.ts";
 import type { Observed, Resource, State } from "./resource.ts";
 import { checkObject, type Failure } from "./schema/spec.ts";
 import { types } from "./schema/types.ts";
-import { UNKNOWN, type Value, type Values } from "./values.ts";
+import { hasUnknown, type Value, type Values } from "./values.ts";
 
 export type OpenHost = (connection: Values) => Session;
 
@@ -54,6 +54,20 @@ function cannotLook(inputs: Values, resource: Resource, error: CannotLook): stri
   return `${resource.id(inputs)} ${CANNOT_LOOK}: ${error.message}`;
 }
 
+/** Looks and plans. A host that cannot be looked at is an error that names the resource. */
+async function planned<Result>(
+  resource: Resource,
+  inputs: Values,
+  plan: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await plan();
+  } catch (error) {
+    if (error instanceof CannotLook) throw new Error(cannotLook(inputs, resource, error), { cause: error });
+    throw error;
+  }
+}
+
 /**
  * What is really there; undefined if proven gone.
  *
@@ -86,9 +100,6 @@ export interface ReconcileOptions {
   warn: (message: string) => void;
 }
 
-const hasUnknown = (value: Value): boolean =>
-  value === UNKNOWN || (typeof value === "object" && value !== null && Object.values(value).some(hasUnknown));
-
 /**
  * The outputs of a create or update, without doing it. A create looks at the host and warns of what will stand in the
  * way; a warning and no error, because an error in a preview hides what would happen to all other houses.
@@ -115,20 +126,16 @@ export async function reconcile(options: ReconcileOptions): Promise<Values> {
   const { resource, inputs, old, preview, open } = options;
   if (preview) return foresee(options);
   const session = open(host(inputs));
-  let planned;
+  const { plan, outputs } = await planned(resource, inputs, async () =>
+    resource.reconcile(inputs, old, await session.observe(resource.request(inputs, old?.inputs))),
+  );
+  if (plan.steps.length === 0) return outputs;
   try {
-    planned = resource.reconcile(inputs, old, await session.observe(resource.request(inputs, old?.inputs)));
-  } catch (error) {
-    if (error instanceof CannotLook) throw new Error(cannotLook(inputs, resource, error), { cause: error });
-    throw error;
-  }
-  if (planned.plan.steps.length === 0) return planned.outputs;
-  try {
-    await session.change(planned.plan);
+    await session.change(plan);
   } catch (error) {
     throw afterFailure(options, error);
   }
-  return planned.outputs;
+  return outputs;
 }
 
 /**
@@ -147,13 +154,8 @@ function afterFailure({ resource, inputs, old }: ReconcileOptions, error: unknow
 
 export async function remove(resource: Resource, state: State, open: OpenHost): Promise<void> {
   const session = open(host(state.inputs));
-  let plan;
-  try {
-    plan = resource.remove(state, await session.observe(resource.request(state.inputs, undefined)));
-  } catch (error) {
-    if (error instanceof CannotLook)
-      throw new Error(cannotLook(state.inputs, resource, error), { cause: error });
-    throw error;
-  }
+  const plan = await planned(resource, state.inputs, async () =>
+    resource.remove(state, await session.observe(resource.request(state.inputs, undefined))),
+  );
   if (plan.steps.length > 0) await session.change(plan);
 }

@@ -16,6 +16,10 @@ export interface Values {
   [key: string]: Value;
 }
 
+/** Whether anything in a value is not known yet. */
+export const hasUnknown = (value: Value): boolean =>
+  value === UNKNOWN || (typeof value === "object" && value !== null && Object.values(value).some(hasUnknown));
+
 /** Keys (of objects) and indices (of arrays) from the root to a value. */
 export type Path = (string | number)[];
 

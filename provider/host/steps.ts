@@ -66,7 +66,7 @@ export const GO = "go";
 /** The script's last line when every step succeeded. */
 export const DONE = "done";
 /** Exit code of a script that could not get the lock. */
-export const LOCKED = 73;
+const LOCKED = 73;
 
 /** The script of a plan. Every value in it goes through one quoting function. */
 export function planScript(plan: Plan, vantage: Vantage): Script {

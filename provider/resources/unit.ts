@@ -6,7 +6,7 @@ import { CONNECTION, patterns, types } from "../schema/types.ts";
 import type { Path, Values } from "../values.ts";
 import { observeFile, proven, words } from "./observed.ts";
 import { bringFiles, giveBackFiles, type FileMap } from "./owned-files.ts";
-import { displacedName, UNIT_FOLDER, wantsLink } from "./release/layout.ts";
+import { displacedName, unitPath, wantsLink } from "./release/layout.ts";
 import { SYSTEM_DISPLACED, SYSTEM_LOCK } from "./system.ts";
 
 interface UnitInputs {
@@ -17,9 +17,8 @@ interface UnitInputs {
 }
 const unitInputs = (values: Values): UnitInputs => values as unknown as UnitInputs;
 
-const unitPath = ({ unit }: UnitInputs): string => `${UNIT_FOLDER}/${unit}`;
 const asFile = (inputs: UnitInputs): FileMap => ({
-  [unitPath(inputs)]: { content: inputs.content, mode: "0644", owner: "root", group: "root" },
+  [unitPath(inputs.unit)]: { content: inputs.content, mode: "0644", owner: "root", group: "root" },
 });
 
 const { path: _computed, part: _label, ...unitProperties } = types["host:index:Unit"]!.properties;
@@ -48,11 +47,11 @@ export const unit: Resource = {
     const wants = [inputs, ...(old ? [unitInputs(old)] : [])].map(({ wantedBy }) =>
       wantsLink(inputs.unit, wantedBy),
     );
-    return { ...noFacts, paths: [unitPath(inputs), ...new Set(wants)] };
+    return { ...noFacts, paths: [unitPath(inputs.unit), ...new Set(wants)] };
   },
   observe(state, facts) {
     const inputs = unitInputs(state.inputs);
-    const path = unitPath(inputs);
+    const path = unitPath(inputs.unit);
     const replaced: Path[] = [];
     const fact = proven(path, factOf(facts, path));
     const file = observeFile(asFile(inputs)[path]! as unknown as Values, fact, [], replaced);

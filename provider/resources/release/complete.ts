@@ -4,7 +4,7 @@ import { createHmac } from "node:crypto";
 import { cronProblems, renderCronFile, type CronEntry } from "../../../fleet/cron.ts";
 import type { Failure } from "../../schema/spec.ts";
 import { patterns } from "../../schema/types.ts";
-import { UNKNOWN, type Path, type Value, type Values } from "../../values.ts";
+import { hasUnknown, UNKNOWN, type Path, type Value, type Values } from "../../values.ts";
 import { cronPath, layoutOf, releaseInputs, unitPath } from "./layout.ts";
 
 /** Names at the top of a release that the layout needs for itself. */
@@ -28,9 +28,6 @@ function canonical(value: Value): string {
   const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
   return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonical(item)}`).join(",")}}`;
 }
-
-const hasUnknown = (value: Value): boolean =>
-  value === UNKNOWN || (typeof value === "object" && value !== null && Object.values(value).some(hasUnknown));
 
 /** `part` is a label for reports; renaming it must not make a new release. */
 function withoutParts(section: Values): Values {

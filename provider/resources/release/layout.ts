@@ -40,8 +40,8 @@ export interface ReleaseInputs {
 /** Inputs that went through `check` have this shape; the schema saw to it. */
 export const releaseInputs = (values: Values): ReleaseInputs => values as unknown as ReleaseInputs;
 
-export const UNIT_FOLDER = "/etc/systemd/system";
-export const CRON_FOLDER = "/etc/cron.d";
+const UNIT_FOLDER = "/etc/systemd/system";
+const CRON_FOLDER = "/etc/cron.d";
 
 export const marker = (house: string): string => `${house}/.wizard-house`;
 export const lockFile = (house: string): string => `${house}/.lock`;
@@ -57,6 +57,10 @@ export const markerContent = (inputs: ReleaseInputs): string =>
 
 /** The target of `current` for a release. */
 export const currentTarget = (id: string): string => `releases/${id}`;
+
+/** The release a link such as `current` points at; undefined if its target is none. */
+export const releaseOfTarget = (target: string): string | undefined =>
+  /^releases\/([0-9a-f]{16})$/.exec(target)?.[1];
 
 /** A link with where it must point and whether it belongs to the house or to the system around it. */
 export interface WantedLink {

@@ -8,6 +8,7 @@ import {
   layoutPath,
   releaseFiles,
   releaseFolder,
+  releaseOfTarget,
   markerContent,
   releaseInputs,
   releases,
@@ -47,8 +48,7 @@ export function request(values: Values, old: Values | undefined): FactRequest {
 function observedRelease(inputs: ReleaseInputs, facts: Facts): string {
   const fact = proven(current(inputs.house), factOf(facts, current(inputs.house)));
   if (fact.kind !== "link") return wordsForLink(fact);
-  const id = /^releases\/([0-9a-f]{16})$/.exec(fact.target)?.[1];
-  return id ?? wordsForLink(fact);
+  return releaseOfTarget(fact.target) ?? wordsForLink(fact);
 }
 
 export function observe(state: State, facts: Facts): Observed | undefined {

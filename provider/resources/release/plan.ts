@@ -17,6 +17,7 @@ import {
   markerContent,
   releaseFiles,
   releaseFolder,
+  releaseOfTarget,
   releaseFolders,
   releaseInputs,
   releases,
@@ -238,7 +239,7 @@ export function reconcile(
     );
   }
   const now = look(current(inputs.house));
-  const running = now.kind === "link" ? /^releases\/([0-9a-f]{16})$/.exec(now.target)?.[1] : undefined;
+  const running = now.kind === "link" ? releaseOfTarget(now.target) : undefined;
   const preparation = [...foundation(inputs, look), ...stage(inputs, look)];
   const theSwitch = [
     ...flip(inputs, look),
