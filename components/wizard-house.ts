@@ -101,7 +101,7 @@ export class WizardHouse extends pulumi.ComponentResource {
         group: user,
         salt: args.salt,
         ...mergeParts([golden.part, gateway.part, deadman.part, requestLog.part, cron.part]),
-        health: { http: gateway.health, heartbeat: "home/state/gateway.heartbeat" },
+        health: { unit: gateway.unit, http: gateway.health, heartbeat: "home/state/gateway.heartbeat" },
         adopt: house.adopt,
       },
       { ...child, dependsOn: [account] },

@@ -62,6 +62,8 @@ export interface UnitArgs {
   content: pulumi.Input<string>;
   /** Whether it is enabled, that is, linked into `<wantedBy>.wants`. Default true. */
   enabled?: boolean;
+  /** Whether it runs. Default as `enabled`. Not acted on by the `local` transport, where nothing runs. */
+  running?: boolean;
   /** Default `multi-user.target`. */
   wantedBy?: string;
   /** Release files whose change restarts the unit; a change of any other file does not. Default none. */
@@ -77,6 +79,8 @@ export interface CronFileArgs {
 
 /** When a release counts as healthy. Not acted on by the `local` transport, where nothing runs. */
 export interface HealthArgs {
+  /** The unit whose health it is. May be left out where the release has one unit. */
+  unit?: string;
   /** URL that must answer 200. */
   http?: string;
   /** Heartbeat file of the unit's own process, relative to the house. */
@@ -105,8 +109,11 @@ export interface ReleaseArgs {
   units?: Record<string, UnitArgs>;
   /** Keyed by file name in /etc/cron.d. */
   cron?: Record<string, CronFileArgs>;
-  /** Checks the staged release on a live host: run with the staged folder as working directory, must exit 0. */
-  check?: { argv: string[] };
+  /**
+   * Checks a new release on a live host before anything is switched: run as `user` with the release as working
+   * directory, must exit 0 within a minute.
+   */
+  check?: { argv: string[]; user: string };
   health?: HealthArgs;
   /** Seconds until an unconfirmed release is reverted by the host itself. Default 120. Live hosts only. */
   revertAfter?: number;

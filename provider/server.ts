@@ -11,6 +11,7 @@ import grpc from "@grpc/grpc-js";
 import enginegrpc from "@pulumi/pulumi/proto/engine_grpc_pb.js";
 import enginepb from "@pulumi/pulumi/proto/engine_pb.js";
 
+import { bursts } from "./host/burst.ts";
 import { localTransport } from "./host/local.ts";
 import { openSession, type Session } from "./host/session.ts";
 import type { OpenHost } from "./operations.ts";
@@ -46,6 +47,7 @@ function teller(engineAddress: string | undefined): Tell {
 /** One session per distinct connection. */
 function opener(projectFolder: string, signal: AbortSignal, tell: Tell): OpenHost {
   const sessions = new Map<string, Session>();
+  const settled = bursts();
   return (connection: Values) => {
     const key = JSON.stringify(connection);
     const known = sessions.get(key);
@@ -54,6 +56,7 @@ function opener(projectFolder: string, signal: AbortSignal, tell: Tell): OpenHos
       name: String(connection["name"]),
       transport: localTransport(String(connection["root"]), projectFolder),
       signal,
+      settled,
       inform: (message) => tell(enginepb.LogSeverity.INFO, message),
     });
     sessions.set(key, session);

@@ -25,9 +25,30 @@ export interface Account {
   shell: string;
 }
 
+/** A systemd unit as the running systemd sees it. */
+export interface UnitState {
+  /** `loaded`, `not-found`, `masked`, … */
+  load: string;
+  /** `active`, `inactive`, `failed`, `activating`, … */
+  active: string;
+  /** `running`, `dead`, `auto-restart`, … */
+  sub: string;
+  /** `success`, `exit-code`, …; empty for units that have none, such as targets. */
+  result: string;
+  /** Whether files on disk are newer than what systemd has read. */
+  stale: boolean;
+}
+
 export interface FactRequest {
-  /** Absolute paths on the host. */
+  /** Absolute paths on the host. Regular files are read for their digest. */
   paths: string[];
+  /**
+   * Absolute paths where a link is expected, perhaps in a folder that an agent may write to. Nothing there is opened,
+   * so that a pipe, a device or an endless file in its place costs nothing: a regular file is told as `other`.
+   */
+  links: string[];
+  /** Systemd units. Not looked at in a folder that stands for a host. */
+  units: string[];
   /** Folders whose entries are wanted; an absent folder has none. */
   folders: string[];
   /** Account names to look up. */
@@ -45,14 +66,18 @@ export interface Facts {
   folders: Map<string, FolderEntry[]>;
   /** `undefined` in the map means: proven not there. */
   accounts: Map<string, Account | undefined>;
+  /** Empty where nothing runs: in a folder that stands for a host. */
+  units: Map<string, UnitState>;
 }
 
-export const noFacts: FactRequest = { paths: [], folders: [], accounts: [] };
+export const noFacts: FactRequest = { paths: [], links: [], units: [], folders: [], accounts: [] };
 
 /** One request that asks for everything several requests ask for. */
 export function mergeRequests(requests: FactRequest[]): FactRequest {
   return {
     paths: [...new Set(requests.flatMap((r) => r.paths))],
+    links: [...new Set(requests.flatMap((r) => r.links))],
+    units: [...new Set(requests.flatMap((r) => r.units))],
     folders: [...new Set(requests.flatMap((r) => r.folders))],
     accounts: [...new Set(requests.flatMap((r) => r.accounts))],
   };
@@ -69,12 +94,18 @@ export interface Vantage {
 /** Stands in {@link Fact} for an owner that this vantage cannot see. */
 export const UNSEEN_OWNER = "";
 
+const linksOnly = (request: FactRequest): string[] =>
+  request.links.filter((path) => !request.paths.includes(path));
+const looksAtUnits = (request: FactRequest, vantage: Vantage): boolean =>
+  request.units.length > 0 && vantage.prefix === "";
+
 /** The script that answers a request; its standard output is what {@link parseFacts} reads. */
 export function factScript(request: FactRequest, vantage: Vantage): string {
   const real = (path: string): string => shellQuote(vantage.prefix + path);
   const lines = [
     "LC_ALL=C; export LC_ALL",
-    `set -- ${request.paths.map(real).join(" ")}`,
+    `hashed=${request.paths.length}`,
+    `set -- ${[...request.paths, ...linksOnly(request)].map(real).join(" ")}`,
     shellText("classify"),
   ];
   for (const folder of request.folders) {
@@ -90,6 +121,13 @@ export function factScript(request: FactRequest, vantage: Vantage): string {
       vantage.prefix === ""
         ? `getent passwd ${name} | tr '\\n' '\\0'`
         : `if [ -f ${real("/etc/passwd")} ]; then while IFS= read -r l || [ -n "$l" ]; do case $l in ${name}:*) printf '%s\\0' "$l"; break;; esac; done <${real("/etc/passwd")}; fi`,
+    );
+  }
+  if (looksAtUnits(request, vantage)) {
+    lines.push(
+      "printf 'units\\0'",
+      `systemctl show --property=LoadState,ActiveState,SubState,Result,NeedDaemonReload -- ${request.units.map(shellQuote).join(" ")} || :`,
+      "printf '\\0'",
     );
   }
   lines.push("printf 'end\\0'");
@@ -142,7 +180,8 @@ function parseAccount(line: string): Account {
 }
 
 /** The marks behind the digests; a digest's record starts with 64 hex digits and so is never taken for one. */
-const isSection = (field: string): boolean => field === "folder" || field === "account" || field === "end";
+const isSection = (field: string): boolean =>
+  field === "folder" || field === "account" || field === "units" || field === "end";
 
 /**
  * Reads the answer to {@link factScript}. What a host says is hostile input: anything unexpected is an error.
@@ -158,7 +197,7 @@ export function parseFacts(request: FactRequest, vantage: Vantage, answer: Buffe
     if (field === undefined) throw new CannotLook("the host's answer was cut off");
     return field;
   };
-  const asked = new Set(request.paths);
+  const asked = new Set([...request.paths, ...request.links]);
   const hostPath = (real: string): string => {
     const path = real.startsWith(vantage.prefix) ? real.slice(vantage.prefix.length) : real;
     if (!asked.has(path))
@@ -210,15 +249,49 @@ export function parseFacts(request: FactRequest, vantage: Vantage, answer: Buffe
     accounts.set(name, found ? parseAccount(field) : undefined);
     if (found) field = next();
   }
+  const units = new Map<string, UnitState>();
+  if (field === "units" && looksAtUnits(request, vantage)) {
+    parseUnits(next(), request.units, units);
+    field = next();
+  }
   if (field !== "end" || at !== fields.length) {
     throw new CannotLook(`the host's answer is not understood near ${printable(field)}`);
   }
 
   for (const path of request.paths) {
-    if (paths.has(path)) continue;
-    paths.set(path, fromStat(stats.get(path), digests.get(path)));
+    if (!paths.has(path)) paths.set(path, fromStat(stats.get(path), digests.get(path)));
   }
-  return { paths, folders, accounts };
+  for (const path of linksOnly(request)) {
+    if (!paths.has(path)) paths.set(path, unopened(stats.get(path)));
+  }
+  return { paths, folders, accounts, units };
+}
+
+/** Reads the blocks of `systemctl show`, which come in the order of the question. */
+function parseUnits(text: string, asked: string[], units: Map<string, UnitState>): void {
+  if (text.trim() === "") throw new CannotLook("systemd does not answer there");
+  const blocks = text.trim().split(/\n\n+/);
+  if (blocks.length !== asked.length) throw new CannotLook("the host's answer about its units is cut off");
+  blocks.forEach((block, index) => {
+    const properties = new Map(
+      block.split("\n").map((line) => {
+        const equals = line.indexOf("=");
+        return [line.slice(0, equals), printable(line.slice(equals + 1))] as const;
+      }),
+    );
+    const of = (name: string): string => {
+      const value = properties.get(name);
+      if (value === undefined) throw new CannotLook(`the host's answer about a unit lacks ${name}`);
+      return value;
+    };
+    units.set(asked[index]!, {
+      load: of("LoadState"),
+      active: of("ActiveState"),
+      sub: of("SubState"),
+      result: properties.get("Result") ?? "",
+      stale: of("NeedDaemonReload") === "yes",
+    });
+  });
 }
 
 function fromStat(stat: Stat | undefined, sha256: string | undefined): Fact {
@@ -229,6 +302,12 @@ function fromStat(stat: Stat | undefined, sha256: string | undefined): Fact {
   if (stat.type !== 0o10) return { kind: "other", what: KINDS[stat.type] ?? "of an unknown kind" };
   if (sha256 === undefined) return { kind: "unreadable", reason: "no permission to read it" };
   return { kind: "file", mode, owner, group, size: stat.size, sha256 };
+}
+
+/** As {@link fromStat} where nothing was opened. */
+function unopened(stat: Stat | undefined): Fact {
+  if (stat?.type === 0o10) return { kind: "other", what: "a plain file" };
+  return fromStat(stat, undefined);
 }
 
 /** The fact about a path that was asked for. */

@@ -7,8 +7,6 @@ import { factScript, mergeRequests, parseFacts, printable, type FactRequest, typ
 import { DONE, GO, planScript, READY, type Plan } from "./steps.ts";
 import type { Transport } from "./transport.ts";
 
-/** Milliseconds to wait for other resources of the host to ask as well. The engine sends a host's reads within one or two. */
-const GATHER = 5;
 const OBSERVE_DEADLINE = 60;
 const CHANGE_DEADLINE = 300;
 
@@ -25,11 +23,13 @@ export interface SessionOptions {
   transport: Transport;
   /** Aborted when the engine ends or asks the provider to stop. */
   signal: AbortSignal;
+  /** Resolves when no more requests are to be expected just now: see burst.ts. One for all hosts. */
+  settled: () => Promise<void>;
   /** Tells the operator something that is not an error. */
   inform: (message: string) => void;
 }
 
-export function openSession({ name, transport, signal, inform }: SessionOptions): Session {
+export function openSession({ name, transport, signal, settled, inform }: SessionOptions): Session {
   let gathered: { requests: FactRequest[]; answer: Promise<Facts> } | undefined;
   let changes: Promise<unknown> = Promise.resolve();
   let noticed = false;
@@ -81,12 +81,14 @@ export function openSession({ name, transport, signal, inform }: SessionOptions)
 
   return {
     observe(request) {
+      const quiet = settled();
       if (gathered) {
         gathered.requests.push(request);
         return gathered.answer;
       }
+      transport.dial?.();
       const requests = [request];
-      const answer = new Promise<void>((resolve) => setTimeout(resolve, GATHER)).then(() => {
+      const answer = quiet.then(() => {
         gathered = undefined;
         return ask(requests);
       });

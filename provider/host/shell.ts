@@ -1,7 +1,7 @@
 /** The shell that runs on hosts stands in files of its own, where it can be read and checked as what it is. */
 import { readFileSync } from "node:fs";
 
-type ShellFile = "classify" | "steps" | "accounts-live" | "accounts-folder";
+type ShellFile = "classify" | "things" | "steps" | "units" | "accounts-live" | "accounts-folder";
 
 const texts = new Map<ShellFile, string>();
 

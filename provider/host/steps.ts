@@ -12,9 +12,17 @@ import { shellText } from "./shell.ts";
 /** An absolute path on the host. */
 type HostPath = string;
 
+/**
+ * The account a step runs as, where others than root may write to the folder around its path: what is planted or
+ * swapped there then counts with that account's rights only. Root if absent.
+ */
+interface Guarded {
+  as?: string;
+}
+
 export type Step =
   /** A folder with exactly this mode and owner; made if absent. */
-  | { do: "folder"; path: HostPath; mode: string; owner: string; group: string }
+  | ({ do: "folder"; path: HostPath; mode: string; owner: string; group: string } & Guarded)
   /** A folder of the system's that may be missing; one that is there is left as it is. */
   | { do: "ensure-folder"; path: HostPath }
   /** A whole file, atomically: never half written, never readable by more than its mode says. */
@@ -22,19 +30,19 @@ export type Step =
   /** Mode and owner of a file whose contents are right. */
   | { do: "attributes"; path: HostPath; mode: string; owner: string; group: string }
   /** A symbolic link, atomically; what stands there must be a link or nothing. */
-  | { do: "link"; path: HostPath; target: string }
+  | ({ do: "link"; path: HostPath; target: string } & Guarded)
   /** One rename of a file or folder, within a file system. The target must not exist. */
   | { do: "rename"; path: HostPath; to: HostPath }
   /** Moves whatever is at `path` out of the way, to a name in `keep` that nobody uses, so that nothing is lost. */
-  | { do: "displace"; path: HostPath; keep: HostPath; name: string }
+  | ({ do: "displace"; path: HostPath; keep: HostPath; name: string } & Guarded)
   /** Moves back what was displaced first, if anything was. */
-  | { do: "restore"; path: HostPath; keep: HostPath; name: string }
+  | ({ do: "restore"; path: HostPath; keep: HostPath; name: string } & Guarded)
   /** A file or link; nothing there is fine. */
-  | { do: "remove"; path: HostPath }
+  | ({ do: "remove"; path: HostPath } & Guarded)
   /** A folder of ours with all it holds. */
   | { do: "remove-tree"; path: HostPath }
   /** A folder, only if empty. */
-  | { do: "remove-if-empty"; path: HostPath }
+  | ({ do: "remove-if-empty"; path: HostPath } & Guarded)
   /** The named files, and the folder with them, if it holds nothing else. */
   | { do: "remove-if-last"; folder: HostPath; names: string[] }
   /** Sets the time of change to now. */
@@ -43,8 +51,20 @@ export type Step =
   | { do: "add-account"; name: string; home: string; shell: string; comment: string; groups: string[] }
   | { do: "change-account"; name: string; home: string; shell: string; groups: string[] }
   | { do: "remove-account"; name: string }
+  /** Runs a program in a folder, as an account; it must end with 0 within a minute. */
+  | { do: "check"; folder: HostPath; argv: string[]; as: string }
+  /** Remembers, until the next boot, that a unit runs on what was there before. */
+  | { do: "mark-restart"; unit: string }
+  /** Makes systemd read changed unit files. */
+  | { do: "reload-units" }
+  /** Starts a unit anew and waits until it is well; with `http`, until that URL answers 200. Takes the mark away. */
+  | { do: "restart-unit"; unit: string; http?: string; deadline: number }
+  | { do: "stop-unit"; unit: string }
   /** Everything before is preparation that changes nothing an agent can see; everything after is the switch. */
   | { do: "commit" };
+
+/** Folder of the marks of `mark-restart`, one file a unit; it is gone after a boot, and so is their meaning. */
+export const RESTART_MARKS = "/run/wizard-houses/restart";
 
 export interface Plan {
   /** File that is locked while the plan is carried out; its folder is made if absent. */
@@ -67,15 +87,22 @@ export const GO = "go";
 export const DONE = "done";
 /** Exit code of a script that could not get the lock. */
 const LOCKED = 73;
+/** Seconds a change waits for another one on the same house, e.g. the deadman switch's. */
+const LOCK_WAIT = 30;
+
+const UNIT_STEPS: readonly Step["do"][] = ["mark-restart", "reload-units", "restart-unit", "stop-unit"];
 
 /** The script of a plan. Every value in it goes through one quoting function. */
 export function planScript(plan: Plan, vantage: Vantage): Script {
   const real = (path: HostPath): string => shellQuote(vantage.prefix + path);
   const owner = (step: { owner: string; group: string }): string => shellQuote(`${step.owner}:${step.group}`);
   const contents: Buffer[] = [];
+  const as = (step: Guarded): string =>
+    step.as === undefined || !vantage.owners ? "" : `as_user ${shellQuote(step.as)} `;
   const line = (step: Step): string => {
     switch (step.do) {
       case "folder":
+        return `${as(step)}folder ${real(step.path)} ${shellQuote(step.mode)} ${owner(step)}`;
       case "attributes":
         return `${step.do} ${real(step.path)} ${shellQuote(step.mode)} ${owner(step)}`;
       case "file": {
@@ -84,18 +111,18 @@ export function planScript(plan: Plan, vantage: Vantage): Script {
         return `file ${real(step.path)} ${shellQuote(step.mode)} ${owner(step)} ${content.length}`;
       }
       case "link":
-        return `link ${real(step.path)} ${shellQuote(step.target)}`;
+        return `${as(step)}link ${real(step.path)} ${shellQuote(step.target)}`;
       case "rename":
         return `mv -T -- ${real(step.path)} ${real(step.to)}`;
       case "displace":
       case "restore":
-        return `${step.do} ${real(step.path)} ${real(step.keep)} ${shellQuote(step.name)}`;
+        return `${as(step)}${step.do} ${real(step.path)} ${real(step.keep)} ${shellQuote(step.name)}`;
       case "remove":
-        return `rm -f -- ${real(step.path)}`;
+        return `${as(step)}remove ${real(step.path)}`;
       case "remove-tree":
         return `rm -rf --one-file-system -- ${real(step.path)}`;
       case "remove-if-empty":
-        return `remove_if_empty ${real(step.path)}`;
+        return `${as(step)}remove_if_empty ${real(step.path)}`;
       case "ensure-folder":
         return `(umask 022; mkdir -p -- ${real(step.path)})`;
       case "remove-if-last":
@@ -108,6 +135,16 @@ export function planScript(plan: Plan, vantage: Vantage): Script {
         return `change_account ${[step.name, step.home, step.shell, step.groups.join(",")].map(shellQuote).join(" ")}`;
       case "remove-account":
         return `remove_account ${shellQuote(step.name)}`;
+      case "check":
+        return `check ${shellQuote(step.as)} ${real(step.folder)} ${step.argv.map(shellQuote).join(" ")}`;
+      case "mark-restart":
+        return `mark_restart ${shellQuote(step.unit)}`;
+      case "reload-units":
+        return "reload_units";
+      case "restart-unit":
+        return `restart_unit ${shellQuote(step.unit)} ${step.deadline} ${shellQuote(step.http ?? "")}`;
+      case "stop-unit":
+        return `stop_unit ${shellQuote(step.unit)}`;
       case "commit":
         return "commit";
     }
@@ -115,11 +152,16 @@ export function planScript(plan: Plan, vantage: Vantage): Script {
   const live = vantage.prefix === "";
   const text = [
     `owners=${vantage.owners ? "yes" : "no"} ready=${shellQuote(READY)} go=${shellQuote(GO)} etc=${real("/etc")}`,
+    // As text too, because `as_user` hands it to a shell of another account.
+    `things=${shellQuote(shellText("things"))}`,
+    'eval "$things"',
     shellText("steps"),
+    ...(plan.steps.some(({ do: what }) => UNIT_STEPS.includes(what))
+      ? [`marks=${real(RESTART_MARKS)}`, shellText("units")]
+      : []),
     shellText(live ? "accounts-live" : "accounts-folder"),
     `(umask 022; mkdir -p -- ${real(plan.lock.slice(0, plan.lock.lastIndexOf("/")))})`,
-    `exec 9>>${real(plan.lock)}`,
-    `flock -w 30 9 || { echo ${shellQuote(`another change holds ${plan.lock}`)} >&2; exit ${LOCKED}; }`,
+    `take_lock ${real(plan.lock)} ${LOCK_WAIT} ${LOCKED}`,
     ...plan.steps.map(line),
     `echo ${DONE}`,
   ].join("\n");

@@ -53,9 +53,14 @@ export function contentAgrees(fact: Fact, wanted: OwnedFile): boolean {
 
 export function attributesAgree(fact: Fact, wanted: { mode: string; owner: string; group: string }): boolean {
   if (fact.kind !== "file" && fact.kind !== "directory") return false;
-  return (
-    fact.mode === wanted.mode && sameOwner(fact.owner, wanted.owner) && sameOwner(fact.group, wanted.group)
-  );
+  return fact.mode === wanted.mode && ownerAgrees(fact, wanted);
+}
+
+export function ownerAgrees(
+  fact: { owner: string; group: string },
+  wanted: { owner: string; group: string },
+): boolean {
+  return sameOwner(fact.owner, wanted.owner) && sameOwner(fact.group, wanted.group);
 }
 
 /**

@@ -6,6 +6,7 @@ import { CONNECTION, patterns, types } from "../schema/types.ts";
 import type { Path, Values } from "../values.ts";
 import { observeFile, proven, words } from "./observed.ts";
 import { bringFiles, giveBackFiles, type FileMap } from "./owned-files.ts";
+import { bringUnits, forgetUnits, observeRunning, restartMark, stopUnits } from "./running.ts";
 import { displacedName, unitPath, wantsLink } from "./release/layout.ts";
 import { SYSTEM_DISPLACED, SYSTEM_LOCK } from "./system.ts";
 
@@ -13,7 +14,9 @@ interface UnitInputs {
   unit: string;
   content: string;
   enabled: boolean;
+  running: boolean;
   wantedBy: string;
+  restartOn: string[];
 }
 const unitInputs = (values: Values): UnitInputs => values as unknown as UnitInputs;
 
@@ -21,7 +24,7 @@ const asFile = (inputs: UnitInputs): FileMap => ({
   [unitPath(inputs.unit)]: { content: inputs.content, mode: "0644", owner: "root", group: "root" },
 });
 
-const { path: _computed, part: _label, ...unitProperties } = types["host:index:Unit"]!.properties;
+const { path: _computed, part: _label, restartOn, ...unitProperties } = types["host:index:Unit"]!.properties;
 
 export const unit: Resource = {
   spec: {
@@ -30,6 +33,10 @@ export const unit: Resource = {
       host: CONNECTION,
       unit: { type: "string", description: "Its name, e.g. `webhook.service`.", pattern: patterns.unit },
       ...unitProperties,
+      restartOn: {
+        ...restartOn!,
+        description: "Values whose change restarts the unit, e.g. digests of files that it reads.",
+      },
       adopt: {
         type: "boolean",
         description: "Take over a unit file that exists; it is kept aside.",
@@ -40,14 +47,22 @@ export const unit: Resource = {
     properties: {},
   },
   replaceOn: ["host.name", "unit"],
-  complete: (given) => ({ inputs: { restartOn: [], ...given }, failures: [] }),
+  complete: (given) => ({
+    inputs: { restartOn: [], running: given["enabled"] ?? true, ...given },
+    failures: [],
+  }),
   id: (inputs) => `${(inputs["host"] as Values)["name"] as string}:${unitInputs(inputs).unit}`,
   request(values, old) {
     const inputs = unitInputs(values);
     const wants = [inputs, ...(old ? [unitInputs(old)] : [])].map(({ wantedBy }) =>
       wantsLink(inputs.unit, wantedBy),
     );
-    return { ...noFacts, paths: [unitPath(inputs.unit), ...new Set(wants)] };
+    return {
+      ...noFacts,
+      paths: [unitPath(inputs.unit)],
+      links: [...new Set(wants), restartMark(inputs.unit)],
+      units: [inputs.unit],
+    };
   },
   observe(state, facts) {
     const inputs = unitInputs(state.inputs);
@@ -59,7 +74,12 @@ export const unit: Resource = {
     const wants = wantsLink(inputs.unit, inputs.wantedBy);
     const link = proven(wants, factOf(facts, wants));
     const enabled = link.kind === "link" && link.target === `../${inputs.unit}`;
-    const seen: Values = { ...state.inputs, content: file["content"]!, enabled };
+    const seen: Values = {
+      ...state.inputs,
+      content: file["content"]!,
+      enabled,
+      running: observeRunning(inputs.unit, inputs.running, facts),
+    };
     if (file["mode"] !== "0644") seen["mode"] = file["mode"]!;
     // A plain file in place of the wants link is neither enabled nor disabled; it shows as what it is.
     if (link.kind !== "link" && link.kind !== "absent") seen["wantedBy"] = words(link);
@@ -86,16 +106,32 @@ export const unit: Resource = {
       );
     }
     if (!inputs.enabled && fact.kind === "link") steps.push({ do: "remove", path });
-    return {
-      plan: { lock: SYSTEM_LOCK, steps: [...steps, ...formerWants(inputs, old && unitInputs(old.inputs))] },
-      outputs: {},
-    };
+    steps.push(...formerWants(inputs, old && unitInputs(old.inputs)));
+    const triggered =
+      old !== undefined &&
+      JSON.stringify(unitInputs(old.inputs).restartOn) !== JSON.stringify(inputs.restartOn);
+    const rewritten = steps.some((step) => "path" in step && step.path === unitPath(inputs.unit));
+    const { before, after } = bringUnits(
+      [{ unit: inputs.unit, running: inputs.running, changed: rewritten || triggered }],
+      steps.length > 0,
+      facts,
+    );
+    return { plan: { lock: SYSTEM_LOCK, steps: [...before, ...steps, ...after] }, outputs: {} };
   },
   remove(state, facts) {
     const inputs = unitInputs(state.inputs);
     const path = wantsLink(inputs.unit, inputs.wantedBy);
-    const link: Step[] = factOf(facts, path).kind === "link" ? [{ do: "remove", path }] : [];
-    return { lock: SYSTEM_LOCK, steps: [...link, ...giveBackFiles(asFile(inputs), facts)] };
+    const fact = factOf(facts, path);
+    const mine = fact.kind === "link" && fact.target === `../${inputs.unit}`;
+    return {
+      lock: SYSTEM_LOCK,
+      steps: [
+        ...stopUnits([inputs.unit], facts),
+        ...(mine ? [{ do: "remove", path } as const] : []),
+        ...giveBackFiles(asFile(inputs), facts),
+        ...forgetUnits([inputs.unit], facts),
+      ],
+    };
   },
 };
 

@@ -100,6 +100,10 @@ export const types: Record<string, ObjectSpec> = {
         description: "Whether it is linked into `<wantedBy>.wants`.",
         default: true,
       },
+      running: {
+        type: "boolean",
+        description: "Whether it runs; default as `enabled`. Not acted on where nothing runs.",
+      },
       wantedBy: {
         type: "string",
         description: "Target that wants it.",
@@ -141,13 +145,25 @@ export const types: Record<string, ObjectSpec> = {
     required: ["entries"],
   },
   "host:index:Check": {
-    description: "A check of the staged release on a live host.",
-    properties: { argv: { type: "array", items: { type: "string" }, description: "Must exit 0." } },
-    required: ["argv"],
+    description: "A check of a new release on a live host, before anything is switched.",
+    properties: {
+      argv: {
+        type: "array",
+        items: { type: "string" },
+        description: "Run in the folder of the release; must exit 0 within a minute.",
+      },
+      user: { type: "string", description: "Account it runs as.", pattern: ACCOUNT },
+    },
+    required: ["argv", "user"],
   },
   "host:index:Health": {
     description: "When a release counts as healthy on a live host.",
     properties: {
+      unit: {
+        type: "string",
+        description: "The unit that answers; may be left out where there is one.",
+        pattern: patterns.unit,
+      },
       http: { type: "string", description: "URL that must answer 200." },
       heartbeat: { type: "string", description: "Heartbeat file, relative to the house." },
       stableFor: { type: "integer", description: "Seconds the unit must stay up.", default: 10, minimum: 1 },

@@ -138,7 +138,11 @@ describe("a wizard house", async () => {
       path: "/srv/wizards/bezalel",
       group: "wizard-bezalel",
       salt: "wizard-houses/test",
-      health: { http: "http://127.0.0.1:8643/health", heartbeat: "home/state/gateway.heartbeat" },
+      health: {
+        http: "http://127.0.0.1:8643/health",
+        unit: "hermes-bezalel.service",
+        heartbeat: "home/state/gateway.heartbeat",
+      },
     });
     expect(rest).toEqual({ adopt: false });
     expect([files, links, directories, units, cron].every((record) => Object.keys(record).length > 0)).toBe(

@@ -20,6 +20,7 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { CannotLook, Cancelled, ChangeFailed } from "../../provider/errors.ts";
+import { bursts } from "../../provider/host/burst.ts";
 import {
   factScript,
   mergeRequests,
@@ -51,6 +52,7 @@ function open(): Session {
     name: "forge",
     transport,
     signal: stop.signal,
+    settled: bursts(),
     inform: (message) => told.push(message),
   });
 }
@@ -189,7 +191,13 @@ describe("facts", () => {
       ...transport,
       run: (o: Parameters<typeof transport.run>[0]) => (runs++, transport.run(o)),
     };
-    const counted = openSession({ name: "h", transport: counting, signal: stop.signal, inform: () => {} });
+    const counted = openSession({
+      name: "h",
+      transport: counting,
+      signal: stop.signal,
+      settled: bursts(),
+      inform: () => {},
+    });
     await Promise.all(["/a", "/b", "/c"].map((file) => counted.observe({ ...noFacts, paths: [file] })));
     expect(runs).toBe(1);
     await counted.observe({ ...noFacts, paths: ["/a"] });
@@ -210,15 +218,21 @@ describe("facts", () => {
 
   it("merges requests without asking twice", () => {
     const merged = mergeRequests([
-      { paths: ["/a", "/b"], folders: ["/f"], accounts: [] },
-      { paths: ["/b"], folders: ["/f"], accounts: ["x"] },
+      { ...noFacts, paths: ["/a", "/b"], folders: ["/f"], accounts: [] },
+      { ...noFacts, paths: ["/b"], folders: ["/f"], accounts: ["x"] },
     ]);
-    expect(merged).toEqual({ paths: ["/a", "/b"], folders: ["/f"], accounts: ["x"] });
+    expect(merged).toEqual({ ...noFacts, paths: ["/a", "/b"], folders: ["/f"], accounts: ["x"] });
   });
 
   it("says plainly that a folder can stand for a host on Linux only", async () => {
     const transport = localTransport(root, "/", "darwin");
-    const elsewhere = openSession({ name: "h", transport, signal: stop.signal, inform: () => {} });
+    const elsewhere = openSession({
+      name: "h",
+      transport,
+      signal: stop.signal,
+      settled: bursts(),
+      inform: () => {},
+    });
     await expect(elsewhere.observe({ ...noFacts, paths: ["/a"] })).rejects.toThrow(
       "on Linux only, and this is darwin",
     );

@@ -18,6 +18,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { changes } from "../../provider/diff.ts";
 import { CannotLook, Cancelled, ChangeFailed, Conflict, InitFailed } from "../../provider/errors.ts";
+import { bursts } from "../../provider/host/burst.ts";
 import { localTransport } from "../../provider/host/local.ts";
 import { openSession, type Session } from "../../provider/host/session.ts";
 import { check, read, reconcile, remove, type OpenHost } from "../../provider/operations.ts";
@@ -37,6 +38,7 @@ beforeEach(() => {
     name: "forge",
     transport,
     signal: new AbortController().signal,
+    settled: bursts(),
     inform: () => {},
   });
   open = () => session;

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 
 import { CannotLook, Conflict } from "../../provider/errors.ts";
-import type { Fact, Facts, FolderEntry } from "../../provider/host/facts.ts";
+import type { Fact, Facts, FolderEntry, UnitState } from "../../provider/host/facts.ts";
 import type { Step } from "../../provider/host/steps.ts";
 import { changes } from "../../provider/diff.ts";
 import { check, diff } from "../../provider/operations.ts";
@@ -45,11 +45,15 @@ function facts(inputs: Values, over: Record<string, Fact> = {}, releases?: Folde
   const file = (content: string, mode: string): Fact => {
     return { kind: "file", mode, owner: "", group: "", size: content.length, sha256: sha256(content) };
   };
-  for (const path of release.request(inputs, undefined).paths) paths.set(path, folder("0750"));
+  const request = release.request(inputs, undefined);
+  for (const path of request.paths) paths.set(path, folder("0750"));
+  for (const path of request.links) paths.set(path, { kind: "absent" });
   const link = (path: string, target: string) => paths.set(path, { kind: "link", target });
   const place = `${HOUSE}/releases/${declared.release}`;
-  for (const { name, content, mode } of releaseFiles(declared))
+  for (const { name, content, mode } of releaseFiles(declared)) {
     paths.set(`${place}/${name}`, file(content, mode));
+    paths.set(`${HOUSE}/current/${name}`, file(content, mode));
+  }
   paths.set(`${HOUSE}/.wizard-house`, file(markerContent(declared), "0644"));
   paths.set(`${HOUSE}/home`, folder("0700"));
   link(`${HOUSE}/current`, `releases/${declared.release}`);
@@ -65,12 +69,14 @@ function facts(inputs: Values, over: Record<string, Fact> = {}, releases?: Folde
     paths,
     folders: new Map([[`${HOUSE}/releases`, releases ?? [{ name: declared.release, modified: 100 }]]]),
     accounts: new Map(),
+    units: new Map(),
   };
 }
 
 /** Facts of a host on which nothing is. */
 function bare(inputs: Values, over: Record<string, Fact> = {}): Facts {
-  const nothing = release.request(inputs, undefined).paths.map((path) => [path, { kind: "absent" }] as const);
+  const request = release.request(inputs, undefined);
+  const nothing = [...request.paths, ...request.links].map((path) => [path, { kind: "absent" }] as const);
   return facts(inputs, { ...Object.fromEntries(nothing), ...over }, []);
 }
 
@@ -436,8 +442,9 @@ describe("plan", () => {
       "restore /etc/cron.d/wizard-ezra",
       `remove ${HOUSE}/current`,
       `remove-tree ${HOUSE}/releases`,
-      `remove-if-empty ${HOUSE}/home`,
       `remove-if-empty ${HOUSE}/displaced`,
+      `remove-if-empty ${HOUSE}/home/displaced`,
+      `remove-if-empty ${HOUSE}/home`,
       `remove-if-last ${HOUSE}`,
     ]);
   });
@@ -610,5 +617,160 @@ describe("observe", () => {
     expect(release.observe(state(inputs), bare(inputs))).toBeUndefined();
     const blind = bare(inputs, { [HOUSE]: { kind: "unreadable", reason: "no permission to enter /srv" } });
     expect(() => release.observe(state(inputs), blind)).toThrow("no permission to enter /srv");
+  });
+});
+
+describe("on a live host", () => {
+  const extra: Values = {
+    check: { argv: ["/bin/true"], user: "wizard-ezra" },
+    health: { http: "http://h/" },
+  };
+  const inputs = declare(extra);
+  const UNIT = "hermes-ezra.service";
+  const MARK = `/run/wizard-houses/restart/${UNIT}`;
+  const well: UnitState = {
+    load: "loaded",
+    active: "active",
+    sub: "running",
+    result: "success",
+    stale: false,
+  };
+  const dead: UnitState = { ...well, active: "inactive", sub: "dead" };
+  const live = (there: Facts, unit: UnitState): Facts => ({ ...there, units: new Map([[UNIT, unit]]) });
+  const none: Fact = { kind: "absent" };
+  const present: Fact = { kind: "other", what: "a plain file" };
+  const seenRunning = (there: Facts) =>
+    ((release.observe(state(inputs), there)!.inputs["units"] as Values)[UNIT] as Values)["running"];
+  const unitSteps = (there: Facts, old?: Values, wanted = inputs) =>
+    release
+      .reconcile(wanted, old && state(old), there)
+      .plan.steps.filter(({ do: what }) => /unit|mark|commit|check/.test(what))
+      .map((step) => ("unit" in step ? `${step.do} ${step.unit}` : step.do));
+  const restarts = [`mark-restart ${UNIT}`, `restart-unit ${UNIT}`];
+  const configChanged = declare({
+    ...extra,
+    files: { "config.yaml": { content: "a: 2\n" }, "skins/ezra.yaml": { content: "name: ezra\n" } },
+  });
+  const skinChanged = declare({
+    ...extra,
+    files: { "config.yaml": { content: "a: 1\n" }, "skins/ezra.yaml": { content: "name: Ezra\n" } },
+  });
+  /** The host as the release before left it: what `current` shows differs from what is wanted by that one file. */
+  const onTheFormer = (wanted: Values, changed: Record<string, Fact>): Facts => {
+    const place = `${HOUSE}/releases/${releaseInputs(wanted).release}`;
+    const staged = release.request(wanted, undefined).paths.filter((path) => path.startsWith(place));
+    const missing = Object.fromEntries(staged.map((path) => [path, none]));
+    const before = { kind: "link", target: `releases/${releaseInputs(inputs).release}` } as const;
+    return live(facts(wanted, { ...missing, [`${HOUSE}/current`]: before, ...changed }), well);
+  };
+  const otherFile: Fact = {
+    kind: "file",
+    mode: "0640",
+    owner: "",
+    group: "",
+    size: 1,
+    sha256: sha256("a: 1\n"),
+  };
+
+  it("has nothing to do where the unit runs on what is wanted", () => {
+    expect(unitSteps(live(facts(inputs), well), inputs)).toEqual([]);
+    expect(seenRunning(live(facts(inputs), well))).toBe(true);
+  });
+
+  it.each<[string, UnitState, Record<string, Fact>, unknown]>([
+    ["stopped", dead, {}, false],
+    ["failed", { ...dead, active: "failed", result: "exit-code" }, {}, "(on the host: failed, exit-code)"],
+    [
+      "ending again and again",
+      { ...well, active: "activating", sub: "auto-restart", result: "exit-code" },
+      {},
+      "(on the host: failed, exit-code)",
+    ],
+    ["marked", well, { [MARK]: present }, "(on the host: not well since its last change)"],
+  ])("reports a unit that is %s, and starts it anew", (_, unit, over, seen) => {
+    const there = live(facts(inputs, over), unit);
+    expect(seenRunning(there)).toBe(seen);
+    expect(unitSteps(there, inputs)).toEqual(["commit", ...restarts]);
+  });
+
+  it("makes systemd read a unit again that changed behind its back, without a restart", () => {
+    const there = live(facts(inputs), { ...well, stale: true });
+    expect(seenRunning(there)).toBe("(on the host: its file has changed since systemd read it)");
+    expect(unitSteps(there, inputs)).toEqual(["commit", "reload-units"]);
+  });
+
+  it("restarts after a change of what the unit reads at its start, marks first, and not after any other", () => {
+    const there = onTheFormer(configChanged, { [`${HOUSE}/current/config.yaml`]: otherFile });
+    expect(unitSteps(there, inputs, configChanged)).toEqual([
+      "check",
+      "commit",
+      restarts[0],
+      "reload-units",
+      restarts[1],
+    ]);
+    expect(unitSteps(onTheFormer(skinChanged, {}), inputs, skinChanged)).toEqual([
+      "check",
+      "commit",
+      "reload-units",
+    ]);
+  });
+
+  it("goes by what is on the host, not by the state: nothing is known of the former release here", () => {
+    const there = onTheFormer(configChanged, { [`${HOUSE}/current/config.yaml`]: otherFile });
+    expect(unitSteps(there, undefined, configChanged)).toContain(restarts[1]);
+    expect(unitSteps(onTheFormer(configChanged, {}), undefined, configChanged)).not.toContain(restarts[1]);
+  });
+
+  it("restarts after a repair of a file in place", () => {
+    const place = `${HOUSE}/releases/${releaseInputs(inputs).release}/config.yaml`;
+    const edited: Fact = { ...otherFile, sha256: sha256("a: evil\n") } as Fact;
+    const there = live(facts(inputs, { [place]: edited, [`${HOUSE}/current/config.yaml`]: edited }), well);
+    expect(unitSteps(there, inputs)).toEqual(["commit", restarts[0], "reload-units", restarts[1]]);
+  });
+
+  it("leaves a unit alone that is not to run, and stops one that does", () => {
+    const idle = declare({ ...extra, units: { [UNIT]: { content: "[Service]\n", running: false } } });
+    expect(unitSteps(live(facts(idle), dead), idle, idle)).toEqual([]);
+    expect(unitSteps(live(facts(idle), well), idle, idle)).toEqual(["commit", `stop-unit ${UNIT}`]);
+  });
+
+  it("stops a unit before it takes its file away", () => {
+    const without = declare({ units: {} });
+    const there = live(
+      facts(without, {
+        "/etc/systemd/system/multi-user.target.wants/hermes-ezra.service": {
+          kind: "link",
+          target: `../${UNIT}`,
+        },
+      }),
+      well,
+    );
+    expect(unitSteps(there, inputs, without)).toEqual(["commit", `stop-unit ${UNIT}`, "reload-units"]);
+    const removal = release.remove(state(inputs), live(facts(inputs), well)).steps.map((step) => step.do);
+    expect(removal.indexOf("stop-unit")).toBeLessThan(removal.indexOf("remove"));
+    expect(removal).toContain("reload-units");
+  });
+
+  it("does what lies in the agent's home as the agent's account", () => {
+    const there = live(facts(inputs, { [`${HOUSE}/home/SOUL.md`]: present }), well);
+    const steps = release
+      .reconcile(inputs, state(inputs), there)
+      .plan.steps.filter((step) => "path" in step && step.path.startsWith(`${HOUSE}/home/`));
+    expect(steps).toEqual([
+      expect.objectContaining({ do: "displace", keep: `${HOUSE}/home/displaced`, as: "wizard-ezra" }),
+      expect.objectContaining({ do: "link", as: "wizard-ezra" }),
+    ]);
+  });
+
+  it.each<[string, Values, string]>([
+    ["restartOn", { units: { [UNIT]: { content: "", restartOn: ["none"] } } }, "names none"],
+    ["health", { units: {}, health: { http: "http://h/" } }, "the release has none"],
+    ["health", { health: { unit: "other.service" } }, `one of ${UNIT}`],
+  ])("refuses a mistake in %s", (_, over, words) => {
+    const { layout: _layout, release: _release, units, cron: _cron, ...given } = inputs;
+    const unit = { content: "[Service]\n", restartOn: ["config.yaml"] };
+    expect(units).toMatchObject({ [UNIT]: unit });
+    const { failures } = check(release, { ...given, units: { [UNIT]: unit }, ...over });
+    expect(failures.map(({ reason }) => reason).join()).toContain(words);
   });
 });

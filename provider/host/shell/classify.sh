@@ -1,7 +1,9 @@
 # Tells what stands at each of "$1", "$2" …: see provider/host/facts.ts for the records and their parser.
 #
 # Classifies with built-ins only, because a process per path would cost more than everything else together. The lists
-# hold references such as "${12}" (positional parameter 12) and never the paths themselves.
+# hold references such as "${12}" (positional parameter 12) and never the paths themselves. Only the first $hashed of
+# them are opened.
+: "${hashed:?}"
 there='' links='' files='' i=0
 for p do
   i=$((i + 1))
@@ -9,7 +11,7 @@ for p do
     there="$there \"\${$i}\"" links="$links \"\${$i}\""
   elif [ -e "$p" ]; then
     there="$there \"\${$i}\""
-    if [ -f "$p" ]; then files="$files \"\${$i}\""; fi
+    if [ "$i" -le "$hashed" ] && [ -f "$p" ]; then files="$files \"\${$i}\""; fi
   else
     # Absent is proven only by a folder above that can be entered.
     a=${p%/*}

@@ -1,62 +1,67 @@
-# The steps of a plan as shell functions: see provider/host/steps.ts, which calls them and sets
-#   owners  yes, or no where owners cannot be set
+# The steps of a plan as shell functions: see provider/host/steps.ts, which calls them after those of things.sh, and sets
+#   things  the text of things.sh
 #   ready   what is printed before the switch, go: the word that is waited for then
-set -euf
-: "${owners:?}" "${ready:?}" "${go:?}"
-LC_ALL=C; export LC_ALL
-umask 077
+: "${things:?}" "${ready:?}" "${go:?}"
 
-own() { if [ "$owners" = yes ]; then chown -h -- "$2" "$1"; fi; }
+# The lock is closed for children: a process of the agent's account must not be able to hold on to it.
+as_account() { # as_account USER SECONDS COMMAND...
+  u=$1 n=$2
+  shift 2
+  if ! id -u -- "$u" >/dev/null 2>&1; then
+    echo "there is no account $u, and what belongs to it is touched by nobody else" >&2
+    return 79
+  fi
+  timeout -k 5 "$n" setpriv --reuid="$u" --regid="$u" --clear-groups --no-new-privs --reset-env "$@" </dev/null 9>&-
+}
 
-folder() { # folder PATH MODE OWNER:GROUP
-  if [ ! -d "$1" ] || [ -L "$1" ]; then mkdir -- "$1"; fi
-  own "$1" "$3"
-  chmod -- "$2" "$1"
+as_user() { # as_user USER FUNCTION ARGUMENT...: in a folder that USER may change under our feet
+  u=$1
+  shift
+  # shellcheck disable=SC2016 # for the shell of that account
+  as_account "$u" 30 /bin/sh -c 'owners=no; eval "$1"; shift; "$@"' sh "$things" "$@" >/dev/null
+}
+
+check() { # check USER FOLDER COMMAND...
+  u=$1 d=$2
+  shift 2
+  # shellcheck disable=SC2016 # for the shell of that account
+  if ! as_account "$u" 60 /bin/sh -c 'cd "$1"; shift; exec "$@"' sh "$d" "$@" >&2; then
+    echo "the check of the release failed (as $u: $*)" >&2
+    exit 76
+  fi
+}
+
+take_lock() { # take_lock FILE SECONDS CODE: or says who has it and ends with CODE
+  exec 9>>"$1"
+  if flock -w "$2" 9; then return 0; fi
+  i=$(stat -c %i -- "$1") holder=''
+  while read -r _ _ _ _ pid file _; do
+    case $file in *:"$i") holder=$pid ;; esac
+  done </proc/locks
+  echo "another change has held $1 for $2 s${holder:+ (process $holder: $(tr '\0' ' ' <"/proc/$holder/cmdline" 2>/dev/null))}" >&2
+  exit "$3"
 }
 
 file() { # file PATH MODE OWNER:GROUP BYTES: the content follows on standard input
   t=$(mktemp -- "${1%/*}/.${1##*/}.XXXXXXXX")
   own "$t" "$3"
   chmod -- "$2" "$t"
-  head -c "$4" >"$t"
+  # Where there is no room, the words for it come from head itself.
+  if ! head -c "$4" >"$t" || ! sync -d -- "$t"; then
+    rm -f -- "$t"
+    exit 74
+  fi
   if [ "$(stat -c %s -- "$t")" != "$4" ]; then
     rm -f -- "$t"
     echo "the contents of $1 were cut off on the way" >&2
     exit 74
   fi
-  sync -d -- "$t"
   mv -fT -- "$t" "$1"
 }
 
 attributes() { # attributes PATH MODE OWNER:GROUP
   own "$1" "$3"
   chmod -- "$2" "$1"
-}
-
-link() { # link PATH TARGET
-  t=$(mktemp -u -- "${1%/*}/.${1##*/}.XXXXXXXX")
-  ln -s -- "$2" "$t"
-  if ! mv -fT -- "$t" "$1"; then
-    rm -f -- "$t"
-    return 1
-  fi
-}
-
-displace() { # displace PATH KEEP NAME: to KEEP/NAME, or KEEP/NAME.1 … if that is taken
-  if [ ! -d "$2" ]; then mkdir -p -- "$2"; fi
-  k=$2/$3 n=1
-  while [ -e "$k" ] || [ -L "$k" ]; do k=$2/$3.$n n=$((n + 1)); done
-  mv -T -- "$1" "$k"
-}
-
-restore() { # restore PATH KEEP NAME: if it was displaced and its place is free
-  if [ -e "$2/$3" ] || [ -L "$2/$3" ]; then
-    if [ ! -e "$1" ] && [ ! -L "$1" ]; then mv -T -- "$2/$3" "$1"; fi
-  fi
-}
-
-remove_if_empty() { # remove_if_empty FOLDER
-  if [ -d "$1" ] && [ ! -L "$1" ]; then rmdir --ignore-fail-on-non-empty -- "$1"; fi
 }
 
 remove_if_last() { # remove_if_last FOLDER NAME...: the named files and the folder, if nothing else is in it

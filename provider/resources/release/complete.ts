@@ -110,13 +110,30 @@ export function complete(given: Values): { inputs: Values; failures: Failure[] }
     }
   }
 
+  for (const [name, unit] of Object.entries(section("units"))) {
+    const restartOn = (unit as Values)["restartOn"];
+    (Array.isArray(restartOn) ? restartOn : []).forEach((file, index) => {
+      if (typeof file === "string" && !targets.has(file))
+        failures.push({
+          path: ["units", name, "restartOn", index],
+          reason: `names ${file}, which is not a file of this release`,
+        });
+    });
+  }
+
   const inputs: Values = {
     ...given,
+    ...completeHealth(given["health"], Object.keys(section("units")), failures),
     keep: given["keep"] ?? 3,
     links: section("links"),
     files: each("files", (_, file) => ({ mode: "0640", group, ...file })),
     directories: each("directories", (_, folder) => ({ group, ...folder })),
-    units: each("units", (name, unit) => ({ restartOn: [], ...unit, path: unitPath(name) })),
+    units: each("units", (name, unit) => ({
+      restartOn: [],
+      running: unit["enabled"] ?? true,
+      ...unit,
+      path: unitPath(name),
+    })),
     cron: each("cron", (name, file) => ({
       ...file,
       content: cronContent(name, file, failures),
@@ -128,6 +145,17 @@ export function complete(given: Values): { inputs: Values; failures: Failure[] }
     inputs["layout"] = layoutOf(releaseInputs(inputs)) as unknown as Values;
   inputs["release"] = failures.length > 0 ? UNKNOWN : releaseId(inputs);
   return { inputs, failures };
+}
+
+/** Health belongs to one unit, which goes without saying where there is one. */
+function completeHealth(health: Value | undefined, units: string[], failures: Failure[]): Values {
+  if (typeof health !== "object" || health === null || Array.isArray(health)) return {};
+  const unit = health["unit"] ?? (units.length === 1 ? units[0]! : undefined);
+  if (unit === undefined || (typeof unit === "string" && !units.includes(unit))) {
+    const words = units.length === 0 ? "the release has none" : `one of ${units.join(", ")}`;
+    failures.push({ path: ["health", "unit"], reason: `must name the unit whose health it is: ${words}` });
+  }
+  return { health: { ...health, ...(unit !== undefined && { unit }) } };
 }
 
 function cronContent(name: string, file: Values, failures: Failure[]): Value {

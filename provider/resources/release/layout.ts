@@ -20,6 +20,14 @@ export interface Attributes {
   group: string;
 }
 
+export interface UnitInput {
+  content: string;
+  enabled: boolean;
+  running: boolean;
+  wantedBy: string;
+  restartOn: string[];
+}
+
 /** The inputs after `check`: defaults filled in, release id, unit and cron paths computed. */
 export interface ReleaseInputs {
   house: string;
@@ -30,8 +38,10 @@ export interface ReleaseInputs {
   links: Record<string, { target: string }>;
   directories: Record<string, Attributes>;
   layout: Record<string, Attributes>;
-  units: Record<string, { content: string; enabled: boolean; wantedBy: string }>;
+  units: Record<string, UnitInput>;
   cron: Record<string, { content: string }>;
+  check?: { argv: string[]; user: string };
+  health?: { unit: string; http?: string; deadline: number };
   keep: number;
   onDestroy: "keep-home" | "remove-all";
   adopt: boolean;
@@ -55,6 +65,38 @@ export const displaced = (house: string): string => `${house}/displaced`;
 export const markerContent = (inputs: ReleaseInputs): string =>
   `stack ${inputs.salt}\nhouse ${inputs.house}\n`;
 
+/** A file as whoever runs now would read it: what a unit was started with, if it was well since. */
+export const currentFile = (house: string, file: string): string => `${current(house)}/${file}`;
+
+/** Files whose change restarts a unit, its own among them. */
+export const watchedFiles = (unit: string, { restartOn }: UnitInput): string[] => [
+  `units/${unit}`,
+  ...restartOn,
+];
+
+export interface Guard {
+  /** The account that may write to the folder. */
+  user: string;
+  /** The folder, absolute. */
+  folder: string;
+}
+
+/**
+ * Who besides root may write to the folder that a path inside the house, e.g. `home/SOUL.md`, is in: the owner of the
+ * nearest declared folder above. What is done there is done as that account.
+ */
+export function guardOf(inputs: ReleaseInputs, name: string): Guard | undefined {
+  for (let folder = path.dirname(name); folder !== "."; folder = path.dirname(folder)) {
+    const owner = inputs.directories[folder]?.owner;
+    if (owner === undefined) continue;
+    // Moved things stay at the top of what the account owns, where a folder between cannot take them along.
+    const above = guardOf(inputs, folder);
+    if (above !== undefined) return above;
+    return owner === "root" ? undefined : { user: owner, folder: `${inputs.house}/${folder}` };
+  }
+  return undefined;
+}
+
 /** The target of `current` for a release. */
 export const currentTarget = (id: string): string => `releases/${id}`;
 
@@ -69,6 +111,7 @@ export interface WantedLink {
   /** Place in the inputs, e.g. `["links", "home/SOUL.md"]`. */
   at: [string, string];
   inHouse: boolean;
+  guard: Guard | undefined;
 }
 
 /** `<unit>.wants` links are made by hand: `systemctl enable` would resolve the unit link to the release of the day. */
@@ -92,6 +135,7 @@ export function wantedLinks(inputs: ReleaseInputs): WantedLink[] {
     target: throughCurrent(from, house, file),
     at,
     inHouse,
+    guard: inHouse ? guardOf(inputs, from.slice(house.length + 1)) : undefined,
   });
   return [
     ...Object.entries(inputs.links).map(([name, { target }]) =>

@@ -1,10 +1,12 @@
 /** What is really there of a house: the request for facts and their translation into the terms of the inputs. Pure. */
-import { factOf, type FactRequest, type Facts } from "../../host/facts.ts";
+import { factOf, noFacts, type FactRequest, type Facts } from "../../host/facts.ts";
 import type { Observed, State } from "../../resource.ts";
 import type { Path, Values } from "../../values.ts";
 import { contentAgrees, observeAttributes, observeFile, proven, words, wordsForLink } from "../observed.ts";
+import { observeRunning, restartMark } from "../running.ts";
 import {
   current,
+  currentFile,
   layoutPath,
   releaseFiles,
   releaseFolder,
@@ -14,6 +16,7 @@ import {
   releases,
   wantedLinks,
   wantsLink,
+  watchedFiles,
   type ReleaseInputs,
 } from "./layout.ts";
 
@@ -22,6 +25,12 @@ const linkPaths = (inputs: ReleaseInputs): string[] => [
   ...Object.entries(inputs.units).map(([name, { wantedBy }]) => wantsLink(name, wantedBy)),
 ];
 
+/** What the units run on now, which may be another release than the wanted one. */
+const watchedPaths = (inputs: ReleaseInputs): string[] =>
+  Object.entries(inputs.units).flatMap(([name, unit]) =>
+    watchedFiles(name, unit).map((file) => currentFile(inputs.house, file)),
+  );
+
 function pathsOf(inputs: ReleaseInputs): string[] {
   const { house } = inputs;
   const release = releaseFolder(house, inputs.release);
@@ -29,18 +38,21 @@ function pathsOf(inputs: ReleaseInputs): string[] {
     ...Object.keys(inputs.layout).map((key) => layoutPath(inputs, key)),
     current(house),
     ...releaseFiles(inputs).map(({ name }) => `${release}/${name}`),
-    ...linkPaths(inputs),
+    ...watchedPaths(inputs),
     ...Object.keys(inputs.directories).map((name) => `${house}/${name}`),
   ];
 }
 
 export function request(values: Values, old: Values | undefined): FactRequest {
   const inputs = releaseInputs(values);
-  const before = old === undefined ? [] : linkPaths(releaseInputs(old));
+  const both = [inputs, ...(old === undefined ? [] : [releaseInputs(old)])];
+  const units = [...new Set(both.flatMap((one) => Object.keys(one.units)))];
   return {
-    paths: [...new Set([...pathsOf(inputs), ...before])],
+    ...noFacts,
+    paths: [...new Set(pathsOf(inputs))],
+    links: [...new Set([...both.flatMap(linkPaths), ...units.map(restartMark)])],
     folders: [releases(inputs.house)],
-    accounts: [],
+    units,
   };
 }
 
@@ -90,10 +102,12 @@ export function observe(state: State, facts: Facts): Observed | undefined {
     else if (at.kind === "absent") delete seen[section]![name];
     else seen[section]![name] = { ...seen[section]![name]!, target: wordsForLink(at) };
   }
-  for (const [name, { wantedBy, enabled }] of Object.entries(inputs.units)) {
+  for (const [name, { wantedBy, enabled, running }] of Object.entries(inputs.units)) {
     const at = fact(wantsLink(name, wantedBy));
     const isEnabled = at.kind === "link" && at.target === `../${name}`;
     if (isEnabled !== enabled) seen["units"]![name] = { ...seen["units"]![name]!, enabled: isEnabled };
+    const isRunning = observeRunning(name, running, facts);
+    if (isRunning !== running) seen["units"]![name] = { ...seen["units"]![name]!, running: isRunning };
   }
   for (const name of Object.keys(inputs.directories)) {
     const at = fact(`${house}/${name}`);

@@ -4,13 +4,25 @@ import { factOf, type Fact, type Facts, type FolderEntry } from "../../host/fact
 import type { Plan, Step } from "../../host/steps.ts";
 import type { State } from "../../resource.ts";
 import type { Values } from "../../values.ts";
-import { attributesAgree, contentAgrees, proven, sha256, words, wordsForLink } from "../observed.ts";
+import {
+  attributesAgree,
+  contentAgrees,
+  ownerAgrees,
+  proven,
+  sha256,
+  words,
+  wordsForLink,
+} from "../observed.ts";
+import { bringUnits, forgetUnits, stopUnits } from "../running.ts";
 import {
   current,
+  currentFile,
   currentTarget,
   type Attributes,
   displaced,
   displacedName,
+  guardOf,
+  type Guard,
   intruderName,
   lockFile,
   marker,
@@ -22,8 +34,10 @@ import {
   releaseInputs,
   releases,
   stagingFolder,
+  unitPath,
   wantedLinks,
   wantsLink,
+  watchedFiles,
   type ReleaseInputs,
   type WantedLink,
 } from "./layout.ts";
@@ -71,24 +85,32 @@ function conflicts(inputs: ReleaseInputs, old: ReleaseInputs | undefined, look: 
   return found;
 }
 
+/** Where a thing is kept that has to go, and as whom it is moved: root's reach must not follow what an agent plants. */
+const keeping = (house: string, guard: Guard | undefined): { keep: string; as?: string } =>
+  guard === undefined ? { keep: displaced(house) } : { keep: `${guard.folder}/displaced`, as: guard.user };
+
+const acting = (guard: Guard | undefined): { as?: string } => (guard === undefined ? {} : { as: guard.user });
+
 /** The house folder, its mark and the folders that outlive releases. */
 function foundation(inputs: ReleaseInputs, look: Look): Step[] {
   const { house } = inputs;
   const steps: Step[] = [];
-  const folder = (path: string, attributes: Attributes): void => {
+  const folder = (path: string, attributes: Attributes, guard?: Guard): void => {
     const fact = look(path);
-    if (fact.kind !== "absent" && fact.kind !== "directory") {
-      steps.push({ do: "displace", path, keep: displaced(house), name: intruderName(path) });
-    }
-    if (fact.kind !== "directory" || !attributesAgree(fact, attributes))
-      steps.push({ do: "folder", path, ...attributes });
+    // The account can give nothing away: what it does not own in its folder it can only move.
+    const foreign = guard !== undefined && fact.kind === "directory" && !ownerAgrees(fact, attributes);
+    if (foreign || (fact.kind !== "absent" && fact.kind !== "directory"))
+      steps.push({ do: "displace", path, ...keeping(house, guard), name: intruderName(path) });
+    if (foreign || fact.kind !== "directory" || !attributesAgree(fact, attributes))
+      steps.push({ do: "folder", path, ...attributes, ...acting(guard) });
   };
   folder(house, inputs.layout["."]!);
   const mark = { path: marker(house), ...inputs.layout[".wizard-house"]! };
   if (!ours(inputs, look)) steps.push({ do: "file", ...mark, content: markerContent(inputs) });
   else if (!attributesAgree(look(mark.path), mark)) steps.push({ do: "attributes", ...mark });
   folder(releases(house), inputs.layout["releases"]!);
-  for (const [name, attributes] of Object.entries(inputs.directories)) folder(`${house}/${name}`, attributes);
+  for (const [name, attributes] of Object.entries(inputs.directories))
+    folder(`${house}/${name}`, attributes, guardOf(inputs, name));
   return steps;
 }
 
@@ -144,12 +166,19 @@ function stage(inputs: ReleaseInputs, look: Look): Step[] {
  *
  * @param mine whether a link of ours stood there before: what is there now then came later
  */
-function place(path: string, target: string, fact: Fact, house: string, mine: boolean): Step[] {
+function place(
+  path: string,
+  target: string,
+  fact: Fact,
+  house: string,
+  mine: boolean,
+  guard?: Guard,
+): Step[] {
   if (isLinkTo(fact, target)) return [];
-  const link: Step = { do: "link", path, target };
+  const link: Step = { do: "link", path, target, ...acting(guard) };
   if (fact.kind === "absent" || (fact.kind === "link" && mine)) return [link];
   const name = mine ? intruderName(path) : displacedName(path);
-  return [{ do: "displace", path, keep: displaced(house), name }, link];
+  return [{ do: "displace", path, ...keeping(house, guard), name }, link];
 }
 
 /** The switch itself: `current`, then the links that reach through it. */
@@ -169,8 +198,8 @@ function flip(inputs: ReleaseInputs, look: Look): Step[] {
 function links(inputs: ReleaseInputs, old: ReleaseInputs | undefined, look: Look): Step[] {
   const { house } = inputs;
   const before = new Set(old === undefined ? [] : wantedLinks(old).map((link) => link.path));
-  const steps = wantedLinks(inputs).flatMap(({ path, target }) =>
-    place(path, target, look(path), house, before.has(path)),
+  const steps = wantedLinks(inputs).flatMap(({ path, target, guard }) =>
+    place(path, target, look(path), house, before.has(path), guard),
   );
   for (const [name, { wantedBy, enabled }] of Object.entries(inputs.units)) {
     const path = wantsLink(name, wantedBy);
@@ -196,16 +225,49 @@ function leftovers(inputs: ReleaseInputs, old: ReleaseInputs, look: Look): Step[
   const wanted = new Set(wantedLinks(inputs).map((link) => link.path));
   const gone = wantedLinks(old).filter((link) => !wanted.has(link.path));
   const wants = Object.entries(old.units)
-    .map(([name, { wantedBy }]): Pick<WantedLink, "path" | "target"> => ({
+    .map(([name, { wantedBy }]): Pick<WantedLink, "path" | "target" | "guard"> => ({
       path: wantsLink(name, wantedBy),
       target: `../${name}`,
+      guard: undefined,
     }))
     .filter(({ path }) => {
       return !Object.entries(inputs.units).some(([name, { wantedBy }]) => wantsLink(name, wantedBy) === path);
     });
   return [...wants, ...gone]
     .filter(({ path, target }) => isLinkTo(look(path), target))
-    .map(({ path }): Step => ({ do: "remove", path }));
+    .map(({ path, guard }): Step => ({ do: "remove", path, ...acting(guard) }));
+}
+
+/** What the switch means for the units: they are started, stopped or restarted where what they read changes. */
+function units(inputs: ReleaseInputs, switches: Step[], facts: Facts, look: Look) {
+  const touched = new Set(switches.flatMap((step) => ("path" in step ? [step.path] : [])));
+  const files = new Map(releaseFiles(inputs).map((file) => [file.name, file]));
+  const differs = (name: string): boolean => {
+    const wanted = files.get(name)!;
+    const fact = look(currentFile(inputs.house, name));
+    return !contentAgrees(fact, wanted) || !attributesAgree(fact, wanted);
+  };
+  const { health } = inputs;
+  const declared = Object.entries(inputs.units);
+  return bringUnits(
+    declared.map(([unit, one]) => ({
+      unit,
+      running: one.running,
+      changed: watchedFiles(unit, one).some(differs) || touched.has(unitPath(unit)),
+      ...(health?.unit === unit && { ...(health.http && { http: health.http }), deadline: health.deadline }),
+    })),
+    touched.has(current(inputs.house)) ||
+      declared.some(([unit, { wantedBy }]) => touched.has(wantsLink(unit, wantedBy))),
+    facts,
+  );
+}
+
+/** The check of a release that is about to be switched to. */
+function checks(inputs: ReleaseInputs, facts: Facts): Step[] {
+  const { check, house, release } = inputs;
+  const live = facts.units.size > 0;
+  if (check === undefined || !live) return [];
+  return [{ do: "check", folder: releaseFolder(house, release), argv: check.argv, as: check.user }];
 }
 
 /** Releases beyond the newest `keep`, and stagings that were never finished. What `current` points or pointed at stays. */
@@ -241,15 +303,24 @@ export function reconcile(
   const now = look(current(inputs.house));
   const running = now.kind === "link" ? releaseOfTarget(now.target) : undefined;
   const preparation = [...foundation(inputs, look), ...stage(inputs, look)];
+  const flips = flip(inputs, look);
+  const switches = [...flips, ...links(inputs, old, look), ...(old ? leftovers(inputs, old, look) : [])];
+  const { before, after } = units(inputs, switches, facts, look);
+  const dropped = old ? Object.keys(old.units).filter((name) => !(name in inputs.units)) : [];
+  const stops = stopUnits(dropped, facts);
+  const reloads = after.some((step) => step.do === "reload-units");
   const theSwitch = [
-    ...flip(inputs, look),
-    ...links(inputs, old, look),
-    ...(old ? leftovers(inputs, old, look) : []),
+    ...before,
+    ...stops,
+    ...switches,
+    ...(reloads ? [] : forgetUnits(dropped, facts)),
+    ...after,
     ...prune(inputs, facts.folders.get(releases(inputs.house)) ?? [], running === undefined ? [] : [running]),
   ];
-  const steps: Step[] = theSwitch.length > 0 ? [...preparation, { do: "commit" }, ...theSwitch] : preparation;
-  const before = typeof oldState?.outputs["previous"] === "string" ? oldState.outputs["previous"] : "";
-  const previous = running === undefined || running === inputs.release ? before : running;
+  const checked = flips.length > 0 ? [...preparation, ...checks(inputs, facts)] : preparation;
+  const steps: Step[] = theSwitch.length > 0 ? [...checked, { do: "commit" }, ...theSwitch] : checked;
+  const former = typeof oldState?.outputs["previous"] === "string" ? oldState.outputs["previous"] : "";
+  const previous = running === undefined || running === inputs.release ? former : running;
   return { plan: { lock: lockFile(inputs.house), steps }, outputs: { release: inputs.release, previous } };
 }
 
@@ -264,33 +335,42 @@ export function remove(state: State, facts: Facts): Plan {
     ...Object.entries(inputs.units).map(([name, { wantedBy }]) => ({
       path: wantsLink(name, wantedBy),
       target: `../${name}`,
+      guard: undefined,
     })),
     ...wantedLinks(inputs),
   ];
-  const keep = displaced(house);
+  const names = Object.keys(inputs.units);
   const folders = Object.keys(inputs.directories).sort().reverse();
+  const guards = wantedLinks(inputs).flatMap(({ guard }) => guard ?? []);
+  const keeps = [undefined, ...new Map(guards.map((guard) => [guard.folder, guard])).values()];
   return {
     lock,
     steps: [
       { do: "commit" },
+      ...stopUnits(names, facts),
       ...mine
         .filter(({ path, target }) => isLinkTo(look(path), target))
-        .map(({ path }): Step => ({ do: "remove", path })),
-      ...wantedLinks(inputs).map(({ path }): Step => ({
+        .map(({ path, guard }): Step => ({ do: "remove", path, ...acting(guard) })),
+      ...wantedLinks(inputs).map(({ path, guard }): Step => ({
         do: "restore",
         path,
-        keep,
+        ...keeping(house, guard),
         name: displacedName(path),
       })),
+      ...forgetUnits(names, facts),
       ...(look(current(house)).kind === "link" ? [{ do: "remove", path: current(house) } as const] : []),
       { do: "remove-tree", path: releases(house) },
+      ...keeps.map((guard): Step => {
+        const { keep, ...as } = keeping(house, guard);
+        return { do: "remove-if-empty", path: keep, ...as };
+      }),
       ...folders.map((name): Step => {
         const path = `${house}/${name}`;
+        // Removing a tree follows no link below it; an account could not remove what is not its own.
         return inputs.onDestroy === "remove-all"
           ? { do: "remove-tree", path }
-          : { do: "remove-if-empty", path };
+          : { do: "remove-if-empty", path, ...acting(guardOf(inputs, name)) };
       }),
-      { do: "remove-if-empty", path: keep },
       // The mark stays with whatever stays, so that the same stack can bring the house up again around its home.
       { do: "remove-if-last", folder: house, names: [".lock", ".wizard-house"] },
     ],

@@ -1,0 +1,96 @@
+/** Whether a unit runs, on what, and what has to be done about it: shared by all resources that have units. Pure. */
+import { factOf, type Facts, type UnitState } from "../host/facts.ts";
+import { RESTART_MARKS, type Step } from "../host/steps.ts";
+import type { Value } from "../values.ts";
+import { proven } from "./observed.ts";
+
+/** The mark that a unit still runs on what was there before a switch, or was not well after it. */
+export const restartMark = (unit: string): string => `${RESTART_MARKS}/${unit}`;
+
+/** Seconds a restarted unit gets to be well, unless its resource says otherwise. */
+export const RESTART_DEADLINE = 60;
+
+/** A unit that systemd starts again and again is "activating" most of the time, but it does not run. */
+const runs = (state: UnitState): boolean =>
+  ["active", "activating", "reloading"].includes(state.active) && state.sub !== "auto-restart";
+
+function marked(unit: string, facts: Facts): boolean {
+  const mark = restartMark(unit);
+  return proven(mark, factOf(facts, mark)).kind !== "absent";
+}
+
+/** What to report as `running`: true or false, or in words what is between the two. */
+export function observeRunning(unit: string, wanted: boolean, facts: Facts): Value {
+  const state = facts.units.get(unit);
+  // In a folder that stands for a host nothing runs, and nothing is asked.
+  if (state === undefined) return wanted;
+  if (!runs(state)) {
+    if (!wanted) return false;
+    return state.active === "failed" || state.sub === "auto-restart"
+      ? `(on the host: failed, ${state.result})`
+      : false;
+  }
+  if (state.stale) return "(on the host: its file has changed since systemd read it)";
+  if (wanted && marked(unit, facts)) return "(on the host: not well since its last change)";
+  return true;
+}
+
+export interface WantedUnit {
+  unit: string;
+  running: boolean;
+  /** Whether what the unit reads at its start, its own file included, is about to change. */
+  changed: boolean;
+  /** URL that answers 200 while the unit is well. */
+  http?: string;
+  deadline?: number;
+}
+
+/**
+ * Steps before and after the switch that bring units to where they should be; none where they are, or where nothing
+ * runs. The marks come before the switch, so that a crash behind it is not forgotten.
+ *
+ * @param moved whether the switch moves unit files, be it to equal ones: systemd goes by their times
+ */
+export function bringUnits(
+  wanted: WantedUnit[],
+  moved: boolean,
+  facts: Facts,
+): { before: Step[]; after: Step[] } {
+  const live = wanted.flatMap((unit) => {
+    const state = facts.units.get(unit.unit);
+    return state === undefined ? [] : [{ ...unit, state }];
+  });
+  const restarts = live.filter(
+    ({ unit, running, changed, state }) => running && (!runs(state) || changed || marked(unit, facts)),
+  );
+  const stops = live.filter(({ running, state }) => !running && (runs(state) || state.active === "failed"));
+  const reload = live.some(({ changed, state }) => moved || changed || state.stale);
+  return {
+    before: restarts.map(({ unit }): Step => ({ do: "mark-restart", unit })),
+    after: [
+      ...(reload ? [{ do: "reload-units" } as const] : []),
+      ...stops.map(({ unit }): Step => ({ do: "stop-unit", unit })),
+      ...restarts.map(({ unit, http, deadline }): Step => ({
+        do: "restart-unit",
+        unit,
+        deadline: deadline ?? RESTART_DEADLINE,
+        ...(http !== undefined && { http }),
+      })),
+    ],
+  };
+}
+
+/** Steps that stop units that are about to be removed. */
+export function stopUnits(units: string[], facts: Facts): Step[] {
+  return units
+    .filter((unit) => {
+      const state = facts.units.get(unit);
+      return state !== undefined && state.load !== "not-found" && state.active !== "inactive";
+    })
+    .map((unit): Step => ({ do: "stop-unit", unit }));
+}
+
+/** Makes systemd forget units whose files are gone, where it knows any. */
+export function forgetUnits(units: string[], facts: Facts): Step[] {
+  return units.some((unit) => facts.units.has(unit)) ? [{ do: "reload-units" }] : [];
+}
