@@ -22,6 +22,11 @@ export function isKnownSecret(text: string): boolean {
   return PRIVATE_KEY.test(text) || KNOWN_PREFIX.test(text);
 }
 
+/** The text with `word` in place of everything that has the shape of a known vendor's key. */
+export function hideKnownSecrets(text: string, word: string): string {
+  return text.replaceAll(new RegExp(KNOWN_PREFIX, "g"), word);
+}
+
 /** Whether text looks like a key or token: a known vendor's prefix, or a long run of mixed letters and digits. */
 export function isSecretLooking(text: string): boolean {
   if (isKnownSecret(text)) return true;

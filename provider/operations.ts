@@ -138,6 +138,12 @@ export async function reconcile(options: ReconcileOptions): Promise<Values> {
   return outputs;
 }
 
+/** A sentence behind the first line of a message, whose other lines are what a host said. */
+function adding(message: string, sentence: string): string {
+  const [first, ...rest] = message.split("\n");
+  return [`${first}. ${sentence}.`, ...rest].join("\n");
+}
+
 /**
  * What a failed change means for the state. Nothing switched: the old state is still true, the next update retries.
  * Switched, or a create that may have left something: the resource is kept in the state as unfinished.
@@ -147,8 +153,13 @@ function afterFailure({ resource, inputs, old }: ReconcileOptions, error: unknow
     return error;
   const switched = error instanceof ChangeFailed && error.switched;
   if (old && !switched)
-    return new Error(`${error.message}. Nothing was switched; what ran before still runs.`, { cause: error });
-  const message = `${error.message}. ${resource.id(inputs)} is unfinished: the next update goes on from there.`;
+    return new Error(adding(error.message, "Nothing was switched; what ran before still runs"), {
+      cause: error,
+    });
+  const message = adding(
+    error.message,
+    `${resource.id(inputs)} is unfinished: the next update goes on from there`,
+  );
   return new InitFailed(message, { id: resource.id(inputs), inputs, outputs: old?.outputs ?? {} });
 }
 

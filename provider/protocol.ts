@@ -14,6 +14,7 @@ import statuspb from "@pulumi/pulumi/proto/status_pb.js";
 
 import type { ChangeKind } from "./diff.ts";
 import { InitFailed } from "./errors.ts";
+import { hideSecrets } from "./hide-secrets.ts";
 import { check, diff, read, reconcile, remove, type OpenHost } from "./operations.ts";
 import type { Resource } from "./resource.ts";
 import { packageSchema } from "./schema/package.ts";
@@ -94,11 +95,12 @@ const KINDS: Record<ChangeKind, [plain: number, replace: number]> = (() => {
   };
 })();
 
-/** Runs with a request's inputs; a failure gets to know where their secrets stood. */
-async function keepingSecrets<T>({ secrets }: Decoded, run: () => Promise<T>): Promise<T> {
+/** Runs with a request's inputs; a failure gets to know where their secrets stood, and its words hold none of them. */
+async function keepingSecrets<T>({ values, secrets }: Decoded, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {
+    if (error instanceof Error) error.message = hideSecrets(error.message, values, secrets);
     throw new WithSecrets(error, secrets);
   }
 }
@@ -251,12 +253,12 @@ export function service({ version, resources, open, warn, cancel }: ServiceOptio
     }),
 
     delete: unary<providerpb.DeleteRequest, emptypb.Empty>(async (request) => {
-      const state = {
-        inputs: decodeStruct(request.getOldInputs()).values,
-        outputs: decodeStruct(request.getProperties()).values,
-      };
-      await remove(find(request.getUrn()), state, open);
-      return new emptypb.Empty();
+      const decoded = decodeStruct(request.getOldInputs());
+      const state = { inputs: decoded.values, outputs: decodeStruct(request.getProperties()).values };
+      return keepingSecrets(decoded, async () => {
+        await remove(find(request.getUrn()), state, open);
+        return new emptypb.Empty();
+      });
     }),
 
     cancel: unary<unknown, emptypb.Empty>(() => {

@@ -5,10 +5,13 @@
 import { CannotLook, Cancelled, ChangeFailed } from "../errors.ts";
 import { factScript, mergeRequests, parseFacts, printable, type FactRequest, type Facts } from "./facts.ts";
 import { DONE, GO, planScript, READY, type Plan } from "./steps.ts";
-import type { Transport } from "./transport.ts";
+import type { Answer, Transport } from "./transport.ts";
 
 const OBSERVE_DEADLINE = 60;
 const CHANGE_DEADLINE = 300;
+
+/** Lines of a failed script's words that are told. */
+const WORDS = 20;
 
 export interface Session {
   /** @throws CannotLook */
@@ -27,6 +30,17 @@ export interface SessionOptions {
   settled: () => Promise<void>;
   /** Tells the operator something that is not an error. */
   inform: (message: string) => void;
+}
+
+/** What a failed script said, line by line: the first says what failed, the rest may be a unit's last log lines. */
+function wordsOf({ code, stderr }: Answer): string {
+  const lines = stderr
+    .trim()
+    .split("\n")
+    .slice(-WORDS)
+    .map((line) => printable(line, 300));
+  const words = lines.join("\n  ");
+  return words === "" ? `the script ended with code ${code} and said nothing` : words;
 }
 
 export function openSession({ name, transport, signal, settled, inform }: SessionOptions): Session {
@@ -74,9 +88,7 @@ export function openSession({ name, transport, signal, settled, inform }: Sessio
     const complete = answer.stdout.toString("utf8").endsWith(`${DONE}\n`);
     if (answer.code === 0 && complete) return;
     if (signal.aborted && !switched) throw new Cancelled(`stopped before anything was switched on ${name}`);
-    const words =
-      printable(answer.stderr.trim(), 1000) || `it ended with code ${answer.code} and said nothing`;
-    throw new ChangeFailed(`host ${name}: ${words}`, switched);
+    throw new ChangeFailed(`host ${name}: ${wordsOf(answer)}`, switched);
   }
 
   return {

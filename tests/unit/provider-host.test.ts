@@ -1,5 +1,5 @@
 /** Facts and steps on a real shell, in a folder that stands for a host. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   chmodSync,
@@ -392,5 +392,89 @@ describe("steps", () => {
       ]),
     );
     expect(readdirSync(at("srv/h"))).toHaveLength(7);
+  });
+});
+
+describe.runIf(process.getuid?.() === 0)("steps in a folder that an agent may write to", () => {
+  const AGENT = "games";
+  const live = (...steps: Step[]) => {
+    const plan = { lock: at("lock"), steps };
+    const { text, payload } = planScript(plan, { prefix: "", owners: true });
+    return spawnSync("sh", ["-c", text], { input: payload, encoding: "utf8" });
+  };
+  const linking = (as?: string): Step => ({
+    do: "link",
+    path: at("house/home/skins/x.yaml"),
+    target: "../x.yaml",
+    ...(as !== undefined && { as }),
+  });
+
+  beforeEach(() => {
+    chmodSync(root, 0o755);
+    mkdirSync(at("house/home/skins"), { recursive: true });
+    mkdirSync(at("precious"), { mode: 0o755 });
+    execFileSync("chown", ["-R", AGENT, at("house/home")]);
+  });
+
+  it("are done as its account", () => {
+    expect(live(linking(AGENT))).toMatchObject({ status: 0, stdout: "done\n" });
+    expect(readlinkSync(at("house/home/skins/x.yaml"))).toBe("../x.yaml");
+    const owner = execFileSync("stat", ["-c", "%U", at("house/home/skins/x.yaml")], { encoding: "utf8" });
+    expect(owner.trim()).toBe(AGENT);
+  });
+
+  it("do not follow a folder that was swapped for a link to where only root may write", () => {
+    const swap = () => {
+      rmSync(at("house/home/skins"), { recursive: true });
+      symlinkSync(at("precious"), at("house/home/skins"));
+    };
+    swap();
+    expect(live(linking(AGENT)).status).not.toBe(0);
+    expect(readdirSync(at("precious"))).toEqual([]);
+    // The control: the same as root goes through the planted link.
+    expect(live(linking()).status).toBe(0);
+    expect(readdirSync(at("precious"))).toEqual(["x.yaml"]);
+  });
+
+  it("do not let the account hold on to the lock", () => {
+    const hold: Step = {
+      do: "check",
+      folder: at("house"),
+      argv: ["/bin/sh", "-c", "ls -l /proc/self/fd"],
+      as: AGENT,
+    };
+    const { status, stderr } = live(hold);
+    expect(status).toBe(0);
+    expect(stderr).toContain("/proc/");
+    expect(stderr).not.toContain(at("lock"));
+  });
+
+  it("fail in words where the account is gone, or a check says no", () => {
+    const gone = live(linking("no-such-account"));
+    expect(gone.status).not.toBe(0);
+    expect(gone.stderr).toContain("there is no account no-such-account");
+    const no = live({
+      do: "check",
+      folder: at("house"),
+      argv: ["/bin/sh", "-c", "echo why >&2; exit 3"],
+      as: AGENT,
+    });
+    expect(no.status).toBe(76);
+    expect(no.stderr).toMatch(/why\n.*check of the release failed/);
+  });
+
+  it("says who holds the lock", async () => {
+    const holder = spawn("flock", ["--no-fork", at("lock"), "sleep", "30"]);
+    try {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      const script = planScript({ lock: at("lock"), steps: [] }, { prefix: "", owners: true }).text;
+      const { status, stderr } = spawnSync("sh", ["-c", script.replace("lock' 30 ", "lock' 1 ")], {
+        encoding: "utf8",
+      });
+      expect(status).toBe(73);
+      expect(stderr).toMatch(/another change has held .* for 1 s \(process \d+: sleep 30/);
+    } finally {
+      holder.kill();
+    }
   });
 });
