@@ -2,7 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import type { DeadmanSettings } from "../fleet/model.ts";
-import { deadmanConf } from "./deadman/conf.ts";
+import { deadmanConf, deadmanState } from "./deadman/conf.ts";
 import type { ReleasePart } from "./part.ts";
 import { source } from "./source.ts";
 
@@ -42,6 +42,7 @@ export class DeadmanSwitch extends pulumi.ComponentResource {
         // Root's alone: the URLs may carry tokens that the agent has no business with.
         [conf]: { content: deadmanConf(args), mode: "0600", group: "root" },
       },
+      traces: [deadmanState(house)],
       cron: {
         [`wizard-${house}-deadman`]: {
           entries: [

@@ -20,6 +20,8 @@ export interface ReleasePart {
   units?: Record<string, UnitArgs>;
   /** By file name in /etc/cron.d. */
   cron?: Record<string, CronFileArgs>;
+  /** Folders outside the house in which what the part runs keeps records. */
+  traces?: string[];
 }
 
 /** All parts of a house, in the shape `ReleaseArgs` takes. */
@@ -48,6 +50,7 @@ export function mergeParts(parts: ReleasePart[]): MergedParts {
     directories: merge("directory", (part) => part.directories),
     units: merge("unit", (part) => part.units),
     cron: merge("cron file", (part) => part.cron),
+    traces: parts.flatMap((part) => part.traces ?? []),
   };
   if (clashes.length > 0) {
     throw new Error(

@@ -117,6 +117,8 @@ export interface ReleaseArgs {
   health?: HealthArgs;
   /** Seconds until an unconfirmed release is reverted by the host itself. Default 120. Live hosts only. */
   revertAfter?: number;
+  /** Folders outside the house in which what runs in it keeps records, e.g. `/var/lib/x/bezalel`; destroy removes them. */
+  traces?: string[];
   /** How many releases stay on the host. Default 3. */
   keep?: number;
   /** What `destroy` leaves. `keep-home` (default) keeps directories the agent wrote in; `remove-all` removes them. */

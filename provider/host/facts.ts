@@ -37,6 +37,8 @@ export interface UnitState {
   result: string;
   /** Whether files on disk are newer than what systemd has read. */
   stale: boolean;
+  /** Files by which an administrator changes what this one unit says, absolute paths. */
+  dropIns: string[];
 }
 
 export interface FactRequest {
@@ -126,7 +128,7 @@ export function factScript(request: FactRequest, vantage: Vantage): string {
   if (looksAtUnits(request, vantage)) {
     lines.push(
       "printf 'units\\0'",
-      `systemctl show --property=LoadState,ActiveState,SubState,Result,NeedDaemonReload -- ${request.units.map(shellQuote).join(" ")} || :`,
+      `systemctl show --property=LoadState,ActiveState,SubState,Result,NeedDaemonReload,DropInPaths -- ${request.units.map(shellQuote).join(" ")} || :`,
       "printf '\\0'",
     );
   }
@@ -267,6 +269,14 @@ export function parseFacts(request: FactRequest, vantage: Vantage, answer: Buffe
   return { paths, folders, accounts, units };
 }
 
+/** Drop-ins of the distribution's, or for all units of a kind, are not one unit's own. */
+function isOwnDropIn(path: string, unit: string): boolean {
+  const match = /^\/(?:etc|run)\/systemd\/system(?:\.control)?\/([^/]+)\.d\/[A-Za-z0-9:_.@-]+\.conf$/.exec(
+    path,
+  );
+  return match?.[1] === unit;
+}
+
 /** Reads the blocks of `systemctl show`, which come in the order of the question. */
 function parseUnits(text: string, asked: string[], units: Map<string, UnitState>): void {
   if (text.trim() === "") throw new CannotLook("systemd does not answer there");
@@ -290,6 +300,9 @@ function parseUnits(text: string, asked: string[], units: Map<string, UnitState>
       sub: of("SubState"),
       result: properties.get("Result") ?? "",
       stale: of("NeedDaemonReload") === "yes",
+      dropIns: of("DropInPaths")
+        .split(" ")
+        .filter((path) => isOwnDropIn(path, asked[index]!)),
     });
   });
 }

@@ -45,6 +45,8 @@ export type Step =
   | ({ do: "remove-if-empty"; path: HostPath } & Guarded)
   /** The named files, and the folder with them, if it holds nothing else. */
   | { do: "remove-if-last"; folder: HostPath; names: string[] }
+  /** The lock of this plan, and its folder if nothing else is in it. */
+  | { do: "remove-lock"; path: HostPath }
   /** Sets the time of change to now. */
   | { do: "touch"; path: HostPath }
   /** A system account with its group. */
@@ -127,6 +129,8 @@ export function planScript(plan: Plan, vantage: Vantage): Script {
         return `(umask 022; mkdir -p -- ${real(step.path)})`;
       case "remove-if-last":
         return `remove_if_last ${real(step.folder)} ${step.names.map(shellQuote).join(" ")}`;
+      case "remove-lock":
+        return `remove_lock ${real(step.path)}`;
       case "touch":
         return `touch -c -- ${real(step.path)}`;
       case "add-account":

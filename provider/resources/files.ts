@@ -6,7 +6,7 @@ import type { Failure } from "../schema/spec.ts";
 import type { Path, Values } from "../values.ts";
 import { observeFile, proven } from "./observed.ts";
 import { bringFiles, giveBackFiles, type FileMap } from "./owned-files.ts";
-import { SYSTEM_LOCK } from "./system.ts";
+import { LEAVE, SYSTEM_LOCK } from "./system.ts";
 
 const filesOf = (inputs: Values): FileMap => inputs["files"] as unknown as FileMap;
 
@@ -64,5 +64,8 @@ export const files: Resource = {
     },
     outputs: {},
   }),
-  remove: (state, facts) => ({ lock: SYSTEM_LOCK, steps: giveBackFiles(filesOf(state.inputs), facts) }),
+  remove: (state, facts) => ({
+    lock: SYSTEM_LOCK,
+    steps: [...giveBackFiles(filesOf(state.inputs), facts), LEAVE],
+  }),
 };

@@ -3,6 +3,7 @@ import { factOf, type Facts, type UnitState } from "../host/facts.ts";
 import { RESTART_MARKS, type Step } from "../host/steps.ts";
 import type { Value } from "../values.ts";
 import { proven } from "./observed.ts";
+import { intruderName } from "./release/layout.ts";
 
 /** The mark that a unit still runs on what was there before a switch, or was not well after it. */
 export const restartMark = (unit: string): string => `${RESTART_MARKS}/${unit}`;
@@ -35,6 +36,21 @@ export function observeRunning(unit: string, wanted: boolean, facts: Facts): Val
   return true;
 }
 
+/** What to report as the unit's content where drop-ins change it. */
+export function observeOverrides(unit: string, facts: Facts): string | undefined {
+  const dropIns = facts.units.get(unit)?.dropIns ?? [];
+  return dropIns.length === 0 ? undefined : `(on the host: changed by ${dropIns.join(", ")})`;
+}
+
+/** Moves drop-ins aside: a unit is what its file says. */
+function overrides(units: WantedUnit[], facts: Facts, keep: string): Step[] {
+  return units.flatMap(({ unit }) =>
+    (facts.units.get(unit)?.dropIns ?? []).map((path): Step => {
+      return { do: "displace", path, keep, name: intruderName(path) };
+    }),
+  );
+}
+
 export interface WantedUnit {
   unit: string;
   running: boolean;
@@ -49,24 +65,32 @@ export interface WantedUnit {
  * Steps before and after the switch that bring units to where they should be; none where they are, or where nothing
  * runs. The marks come before the switch, so that a crash behind it is not forgotten.
  *
+ * @param keep folder that takes what has to go
  * @param moved whether the switch moves unit files, be it to equal ones: systemd goes by their times
  */
 export function bringUnits(
   wanted: WantedUnit[],
   moved: boolean,
   facts: Facts,
+  keep: string,
 ): { before: Step[]; after: Step[] } {
   const live = wanted.flatMap((unit) => {
     const state = facts.units.get(unit.unit);
     return state === undefined ? [] : [{ ...unit, state }];
   });
   const restarts = live.filter(
-    ({ unit, running, changed, state }) => running && (!runs(state) || changed || marked(unit, facts)),
+    ({ unit, running, changed, state }) =>
+      running && (!runs(state) || changed || state.dropIns.length > 0 || marked(unit, facts)),
   );
   const stops = live.filter(({ running, state }) => !running && (runs(state) || state.active === "failed"));
-  const reload = live.some(({ changed, state }) => moved || changed || state.stale);
+  const reload = live.some(
+    ({ changed, state }) => moved || changed || state.stale || state.dropIns.length > 0,
+  );
   return {
-    before: restarts.map(({ unit }): Step => ({ do: "mark-restart", unit })),
+    before: [
+      ...restarts.map(({ unit }): Step => ({ do: "mark-restart", unit })),
+      ...overrides(wanted, facts, keep),
+    ],
     after: [
       ...(reload ? [{ do: "reload-units" } as const] : []),
       ...stops.map(({ unit }): Step => ({ do: "stop-unit", unit })),

@@ -6,9 +6,16 @@ import { CONNECTION, patterns, types } from "../schema/types.ts";
 import type { Path, Values } from "../values.ts";
 import { observeFile, proven, words } from "./observed.ts";
 import { bringFiles, giveBackFiles, type FileMap } from "./owned-files.ts";
-import { bringUnits, forgetUnits, observeRunning, restartMark, stopUnits } from "./running.ts";
+import {
+  bringUnits,
+  forgetUnits,
+  observeOverrides,
+  observeRunning,
+  restartMark,
+  stopUnits,
+} from "./running.ts";
 import { displacedName, unitPath, wantsLink } from "./release/layout.ts";
-import { SYSTEM_DISPLACED, SYSTEM_LOCK } from "./system.ts";
+import { LEAVE, SYSTEM_DISPLACED, SYSTEM_LOCK } from "./system.ts";
 
 interface UnitInputs {
   unit: string;
@@ -76,7 +83,7 @@ export const unit: Resource = {
     const enabled = link.kind === "link" && link.target === `../${inputs.unit}`;
     const seen: Values = {
       ...state.inputs,
-      content: file["content"]!,
+      content: observeOverrides(inputs.unit, facts) ?? file["content"]!,
       enabled,
       running: observeRunning(inputs.unit, inputs.running, facts),
     };
@@ -115,6 +122,7 @@ export const unit: Resource = {
       [{ unit: inputs.unit, running: inputs.running, changed: rewritten || triggered }],
       steps.length > 0,
       facts,
+      SYSTEM_DISPLACED,
     );
     return { plan: { lock: SYSTEM_LOCK, steps: [...before, ...steps, ...after] }, outputs: {} };
   },
@@ -130,6 +138,8 @@ export const unit: Resource = {
         ...(mine ? [{ do: "remove", path } as const] : []),
         ...giveBackFiles(asFile(inputs), facts),
         ...forgetUnits([inputs.unit], facts),
+        { do: "remove-if-empty", path: SYSTEM_DISPLACED },
+        LEAVE,
       ],
     };
   },

@@ -5,7 +5,7 @@ import type { Resource } from "../resource.ts";
 import { CONNECTION, patterns } from "../schema/types.ts";
 import type { Values } from "../values.ts";
 import { proven } from "./observed.ts";
-import { SYSTEM_LOCK } from "./system.ts";
+import { LEAVE, SYSTEM_LOCK } from "./system.ts";
 
 interface UserInputs {
   user: string;
@@ -103,6 +103,9 @@ export const user: Resource = {
   remove(state, facts) {
     const name = userInputs(state.inputs).user;
     const made = accountOf(facts, name)?.comment === COMMENT;
-    return { lock: SYSTEM_LOCK, steps: made ? [{ do: "remove-account", name }] : [] };
+    return {
+      lock: SYSTEM_LOCK,
+      steps: [...(made ? [{ do: "remove-account", name } as const] : []), LEAVE],
+    };
   },
 };

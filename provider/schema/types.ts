@@ -22,6 +22,10 @@ export const patterns = {
     expression: /^[A-Za-z0-9:_.@-]{1,200}\.(service|timer|path|socket|target|mount)$/,
     words: "a systemd unit name such as hermes-bezalel.service",
   },
+  deep: {
+    expression: /^(\/(?!\.{1,2}(\/|$))[^/\n]+){3,}$/,
+    words: "an absolute path of three parts or more, such as /var/lib/wizard-houses/bezalel",
+  },
   absolute: {
     expression: /^(\/(?!\.{1,2}(\/|$))[^/\n]+)+$/,
     words: "an absolute path without empty, . or .. parts and without newlines",

@@ -131,8 +131,10 @@ describe("a wizard house", async () => {
       directories,
       units,
       cron,
+      traces,
       ...rest
     } = release();
+    expect(traces).toEqual(["/var/lib/wizard-houses/bezalel"]);
     expect({ host, path, group, salt, health }).toEqual({
       host: { name: "forge", transport: "local", root: ".houses/forge" },
       path: "/srv/wizards/bezalel",

@@ -18,6 +18,7 @@ test("parts become one, every entry with its part's name", () => {
     },
   ]);
   expect(merged).toEqual({
+    traces: [],
     files: { a: { content: "1", part: "one" }, b: { content: "2", part: "two" } },
     links: { "home/a": { target: "a", part: "one" } },
     directories: { home: { part: "one" } },

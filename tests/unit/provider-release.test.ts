@@ -30,6 +30,7 @@ function declare(over: Values = {}): Values {
     directories: { home: { mode: "0700", owner: "wizard-ezra" } },
     units: { "hermes-ezra.service": { content: "[Service]\n", restartOn: ["config.yaml"] } },
     cron: { "wizard-ezra": { entries: [ENTRY as unknown as Values] } },
+    traces: ["/var/lib/wizard-houses/ezra"],
     ...over,
   };
   const { inputs, failures } = check(release, given);
@@ -445,7 +446,9 @@ describe("plan", () => {
       `remove-if-empty ${HOUSE}/displaced`,
       `remove-if-empty ${HOUSE}/home/displaced`,
       `remove-if-empty ${HOUSE}/home`,
+      "remove-tree /var/lib/wizard-houses/ezra",
       `remove-if-last ${HOUSE}`,
+      "remove-if-empty /srv/wizards",
     ]);
   });
 });
@@ -634,6 +637,7 @@ describe("on a live host", () => {
     sub: "running",
     result: "success",
     stale: false,
+    dropIns: [],
   };
   const dead: UnitState = { ...well, active: "inactive", sub: "dead" };
   const live = (there: Facts, unit: UnitState): Facts => ({ ...there, units: new Map([[UNIT, unit]]) });
@@ -697,6 +701,15 @@ describe("on a live host", () => {
     const there = live(facts(inputs), { ...well, stale: true });
     expect(seenRunning(there)).toBe("(on the host: its file has changed since systemd read it)");
     expect(unitSteps(there, inputs)).toEqual(["commit", "reload-units"]);
+  });
+
+  it("reports and moves aside a drop-in that changes the unit", () => {
+    const dropIn = `/etc/systemd/system/${UNIT}.d/override.conf`;
+    const there = live(facts(inputs), { ...well, dropIns: [dropIn] });
+    const units = release.observe(state(inputs), there)!.inputs["units"] as Values;
+    expect(units[UNIT]).toMatchObject({ content: `(on the host: changed by ${dropIn})` });
+    expect(unitSteps(there, inputs)).toEqual(["commit", restarts[0], "reload-units", restarts[1]]);
+    expect(plan(inputs, there, inputs)).toContain(`displace ${dropIn}`);
   });
 
   it("restarts after a change of what the unit reads at its start, marks first, and not after any other", () => {
@@ -766,6 +779,7 @@ describe("on a live host", () => {
     ["restartOn", { units: { [UNIT]: { content: "", restartOn: ["none"] } } }, "names none"],
     ["health", { units: {}, health: { http: "http://h/" } }, "the release has none"],
     ["health", { health: { unit: "other.service" } }, `one of ${UNIT}`],
+    ["traces", { traces: ["/var/lib"] }, "three parts or more"],
   ])("refuses a mistake in %s", (_, over, words) => {
     const { layout: _layout, release: _release, units, cron: _cron, ...given } = inputs;
     const unit = { content: "[Service]\n", restartOn: ["config.yaml"] };

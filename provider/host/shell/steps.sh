@@ -32,8 +32,12 @@ check() { # check USER FOLDER COMMAND...
 }
 
 take_lock() { # take_lock FILE SECONDS CODE: or says who has it and ends with CODE
-  exec 9>>"$1"
-  if flock -w "$2" 9; then return 0; fi
+  while :; do
+    exec 9>>"$1"
+    if ! flock -w "$2" 9; then break; fi
+    # Who had it may have removed it, and then it locks nothing any more.
+    if [ "$(stat -Lc %d:%i -- "$1" 2>/dev/null)" = "$(stat -Lc %d:%i /dev/fd/9)" ]; then return 0; fi
+  done
   i=$(stat -c %i -- "$1") holder=''
   while read -r _ _ _ _ pid file _; do
     case $file in *:"$i") holder=$pid ;; esac
@@ -79,6 +83,11 @@ remove_if_last() { # remove_if_last FOLDER NAME...: the named files and the fold
   if [ -n "$left" ]; then return 0; fi
   for k do rm -f -- "$d/$k"; done
   rmdir -- "$d"
+}
+
+remove_lock() { # remove_lock FILE: and its folder, if nothing else is in it; it stays locked until the script ends
+  rm -f -- "$1"
+  rmdir --ignore-fail-on-non-empty -- "${1%/*}"
 }
 
 commit() { # waits until the sender says that it is still there

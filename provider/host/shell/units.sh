@@ -54,4 +54,5 @@ restart_unit() { # restart_unit UNIT DEADLINE [URL]
 stop_unit() { # stop_unit UNIT
   systemctl stop -- "$1" 9>&-
   rm -f -- "$marks/$1"
+  if [ -d "$marks" ]; then rmdir --ignore-fail-on-non-empty -p -- "$marks" 2>/dev/null || :; fi
 }

@@ -121,10 +121,17 @@ export function complete(given: Values): { inputs: Values; failures: Failure[] }
     });
   }
 
+  // Removing one is removing all it holds: what is not deep down is no folder of one house's.
+  ((given["traces"] as Value[] | undefined) ?? []).forEach((folder, index) => {
+    if (typeof folder === "string" && !patterns.deep.expression.test(folder))
+      failures.push({ path: ["traces", index], reason: `must be ${patterns.deep.words}` });
+  });
+
   const inputs: Values = {
     ...given,
     ...completeHealth(given["health"], Object.keys(section("units")), failures),
     keep: given["keep"] ?? 3,
+    traces: given["traces"] ?? [],
     links: section("links"),
     files: each("files", (_, file) => ({ mode: "0640", group, ...file })),
     directories: each("directories", (_, folder) => ({ group, ...folder })),

@@ -42,6 +42,7 @@ export interface ReleaseInputs {
   cron: Record<string, { content: string }>;
   check?: { argv: string[]; user: string };
   health?: { unit: string; http?: string; deadline: number };
+  traces: string[];
   keep: number;
   onDestroy: "keep-home" | "remove-all";
   adopt: boolean;

@@ -3,7 +3,7 @@ import { factOf, noFacts, type FactRequest, type Facts } from "../../host/facts.
 import type { Observed, State } from "../../resource.ts";
 import type { Path, Values } from "../../values.ts";
 import { contentAgrees, observeAttributes, observeFile, proven, words, wordsForLink } from "../observed.ts";
-import { observeRunning, restartMark } from "../running.ts";
+import { observeOverrides, observeRunning, restartMark } from "../running.ts";
 import {
   current,
   currentFile,
@@ -106,6 +106,8 @@ export function observe(state: State, facts: Facts): Observed | undefined {
     const at = fact(wantsLink(name, wantedBy));
     const isEnabled = at.kind === "link" && at.target === `../${name}`;
     if (isEnabled !== enabled) seen["units"]![name] = { ...seen["units"]![name]!, enabled: isEnabled };
+    const overridden = observeOverrides(name, facts);
+    if (overridden !== undefined) seen["units"]![name] = { ...seen["units"]![name]!, content: overridden };
     const isRunning = observeRunning(name, running, facts);
     if (isRunning !== running) seen["units"]![name] = { ...seen["units"]![name]!, running: isRunning };
   }

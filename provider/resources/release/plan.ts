@@ -259,6 +259,7 @@ function units(inputs: ReleaseInputs, switches: Step[], facts: Facts, look: Look
     touched.has(current(inputs.house)) ||
       declared.some(([unit, { wantedBy }]) => touched.has(wantsLink(unit, wantedBy))),
     facts,
+    displaced(inputs.house),
   );
 }
 
@@ -324,6 +325,12 @@ export function reconcile(
   return { plan: { lock: lockFile(inputs.house), steps }, outputs: { release: inputs.release, previous } };
 }
 
+/** The folder of all houses, e.g. `/srv/wizards`, which came with the first of them; never one of the system's own. */
+function parentFolder(house: string): Step[] {
+  const parent = house.slice(0, house.lastIndexOf("/"));
+  return parent.split("/").length > 2 ? [{ do: "remove-if-empty", path: parent }] : [];
+}
+
 /** Takes the house down. Links go first, so that nothing refers to what is no longer there. */
 export function remove(state: State, facts: Facts): Plan {
   const inputs = releaseInputs(state.inputs);
@@ -371,8 +378,10 @@ export function remove(state: State, facts: Facts): Plan {
           ? { do: "remove-tree", path }
           : { do: "remove-if-empty", path, ...acting(guardOf(inputs, name)) };
       }),
+      ...inputs.traces.map((path): Step => ({ do: "remove-tree", path })),
       // The mark stays with whatever stays, so that the same stack can bring the house up again around its home.
       { do: "remove-if-last", folder: house, names: [".lock", ".wizard-house"] },
+      ...parentFolder(house),
     ],
   };
 }

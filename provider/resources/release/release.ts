@@ -49,6 +49,12 @@ export const release: Resource = {
         default: 120,
         minimum: 1,
       },
+      traces: {
+        type: "array",
+        items: { type: "string" },
+        description:
+          "Folders outside the house in which what runs in it keeps records; destroy removes them.",
+      },
       keep: { type: "integer", description: "Releases kept on the host.", default: 3, minimum: 1 },
       onDestroy: {
         type: "string",
