@@ -20,6 +20,17 @@ export default defineConfig({
       },
       {
         test: {
+          name: "hosts",
+          include: ["tests/hosts/**/*.test.ts"],
+          globalSetup: "tests/hosts/global-setup.ts",
+          testTimeout: 240_000,
+          hookTimeout: 900_000,
+          // All files use the same machines, as newly made for each.
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
           name: "harness",
           include: ["tests/harness/**/*.test.ts"],
           testTimeout: 240_000,

@@ -1,2 +1,16 @@
-/** `npm run bench`. */
-export { main } from "../bench/commands.ts";
+/** `npm run bench`: the dev stack's own figures, or with options this program beside others on a test bed. */
+import { main as commands } from "../bench/commands.ts";
+import { main as sideBySide } from "../bench/side-by-side.ts";
+import { UsageError } from "./arguments.ts";
+import { say } from "./session.ts";
+
+export async function main(args: readonly string[]): Promise<number> {
+  if (args.length === 0) return await commands();
+  try {
+    return await sideBySide(args);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    say(error.message);
+    return 1;
+  }
+}

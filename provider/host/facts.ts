@@ -6,6 +6,7 @@
  */
 import { shellQuote } from "../../fleet/shell.ts";
 import { CannotLook } from "../errors.ts";
+import { packageScript, PACKAGES_MARK, parsePackages, type PackageFacts } from "./package-facts.ts";
 import { shellText } from "./shell.ts";
 
 /** Absent and unreadable are different results: only a proven absence may be treated as "gone". */
@@ -45,16 +46,19 @@ export interface FactRequest {
   /** Absolute paths on the host. Regular files are read for their digest. */
   paths: string[];
   /**
-   * Absolute paths where a link is expected, perhaps in a folder that an agent may write to. Nothing there is opened,
-   * so that a pipe, a device or an endless file in its place costs nothing: a regular file is told as `other`.
+   * Absolute paths where a link or a folder is expected, perhaps in a folder that an agent may write to. Nothing there
+   * is opened, so that a pipe, a device or an endless file in its place costs nothing: a regular file is told as
+   * `other`. Below something that is no folder they are absent.
    */
-  links: string[];
+  unopened: string[];
   /** Systemd units. Not looked at in a folder that stands for a host. */
   units: string[];
   /** Folders whose entries are wanted; an absent folder has none. */
   folders: string[];
   /** Account names to look up. */
   accounts: string[];
+  /** Debian packages, by name. Not looked at in a folder that stands for a host. */
+  packages: string[];
 }
 
 export interface FolderEntry {
@@ -70,18 +74,28 @@ export interface Facts {
   accounts: Map<string, Account | undefined>;
   /** Empty where nothing runs: in a folder that stands for a host. */
   units: Map<string, UnitState>;
+  /** `undefined` where nothing was asked for, or nothing is installed: in a folder that stands for a host. */
+  packages: PackageFacts | undefined;
 }
 
-export const noFacts: FactRequest = { paths: [], links: [], units: [], folders: [], accounts: [] };
+export const noFacts: FactRequest = {
+  paths: [],
+  unopened: [],
+  units: [],
+  folders: [],
+  accounts: [],
+  packages: [],
+};
 
 /** One request that asks for everything several requests ask for. */
 export function mergeRequests(requests: FactRequest[]): FactRequest {
   return {
     paths: [...new Set(requests.flatMap((r) => r.paths))],
-    links: [...new Set(requests.flatMap((r) => r.links))],
+    unopened: [...new Set(requests.flatMap((r) => r.unopened))],
     units: [...new Set(requests.flatMap((r) => r.units))],
     folders: [...new Set(requests.flatMap((r) => r.folders))],
     accounts: [...new Set(requests.flatMap((r) => r.accounts))],
+    packages: [...new Set(requests.flatMap((r) => r.packages))],
   };
 }
 
@@ -96,10 +110,12 @@ export interface Vantage {
 /** Stands in {@link Fact} for an owner that this vantage cannot see. */
 export const UNSEEN_OWNER = "";
 
-const linksOnly = (request: FactRequest): string[] =>
-  request.links.filter((path) => !request.paths.includes(path));
+const unopenedOnly = (request: FactRequest): string[] =>
+  request.unopened.filter((path) => !request.paths.includes(path));
 const looksAtUnits = (request: FactRequest, vantage: Vantage): boolean =>
   request.units.length > 0 && vantage.prefix === "";
+const looksAtPackages = (request: FactRequest, vantage: Vantage): boolean =>
+  request.packages.length > 0 && vantage.prefix === "";
 
 /** The script that answers a request; its standard output is what {@link parseFacts} reads. */
 export function factScript(request: FactRequest, vantage: Vantage): string {
@@ -107,7 +123,7 @@ export function factScript(request: FactRequest, vantage: Vantage): string {
   const lines = [
     "LC_ALL=C; export LC_ALL",
     `hashed=${request.paths.length}`,
-    `set -- ${[...request.paths, ...linksOnly(request)].map(real).join(" ")}`,
+    `set -- ${[...request.paths, ...unopenedOnly(request)].map(real).join(" ")}`,
     shellText("classify"),
   ];
   for (const folder of request.folders) {
@@ -132,6 +148,7 @@ export function factScript(request: FactRequest, vantage: Vantage): string {
       "printf '\\0'",
     );
   }
+  if (looksAtPackages(request, vantage)) lines.push(packageScript(request.packages));
   lines.push("printf 'end\\0'");
   return lines.join("\n");
 }
@@ -183,7 +200,7 @@ function parseAccount(line: string): Account {
 
 /** The marks behind the digests; a digest's record starts with 64 hex digits and so is never taken for one. */
 const isSection = (field: string): boolean =>
-  field === "folder" || field === "account" || field === "units" || field === "end";
+  ["folder", "account", "units", PACKAGES_MARK, "end"].includes(field);
 
 /**
  * Reads the answer to {@link factScript}. What a host says is hostile input: anything unexpected is an error.
@@ -199,7 +216,7 @@ export function parseFacts(request: FactRequest, vantage: Vantage, answer: Buffe
     if (field === undefined) throw new CannotLook("the host's answer was cut off");
     return field;
   };
-  const asked = new Set([...request.paths, ...request.links]);
+  const asked = new Set([...request.paths, ...request.unopened]);
   const hostPath = (real: string): string => {
     const path = real.startsWith(vantage.prefix) ? real.slice(vantage.prefix.length) : real;
     if (!asked.has(path))
@@ -256,6 +273,11 @@ export function parseFacts(request: FactRequest, vantage: Vantage, answer: Buffe
     parseUnits(next(), request.units, units);
     field = next();
   }
+  let packages: PackageFacts | undefined;
+  if (field === PACKAGES_MARK && looksAtPackages(request, vantage)) {
+    packages = parsePackages(request.packages, next);
+    field = next();
+  }
   if (field !== "end" || at !== fields.length) {
     throw new CannotLook(`the host's answer is not understood near ${printable(field)}`);
   }
@@ -263,10 +285,10 @@ export function parseFacts(request: FactRequest, vantage: Vantage, answer: Buffe
   for (const path of request.paths) {
     if (!paths.has(path)) paths.set(path, fromStat(stats.get(path), digests.get(path)));
   }
-  for (const path of linksOnly(request)) {
-    if (!paths.has(path)) paths.set(path, unopened(stats.get(path)));
+  for (const path of unopenedOnly(request)) {
+    if (!paths.has(path)) paths.set(path, fromUnopenedStat(stats.get(path)));
   }
-  return { paths, folders, accounts, units };
+  return { paths, folders, accounts, units, packages };
 }
 
 /** Drop-ins of the distribution's, or for all units of a kind, are not one unit's own. */
@@ -318,7 +340,7 @@ function fromStat(stat: Stat | undefined, sha256: string | undefined): Fact {
 }
 
 /** As {@link fromStat} where nothing was opened. */
-function unopened(stat: Stat | undefined): Fact {
+function fromUnopenedStat(stat: Stat | undefined): Fact {
   if (stat?.type === 0o10) return { kind: "other", what: "a plain file" };
   return fromStat(stat, undefined);
 }

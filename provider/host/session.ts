@@ -75,7 +75,7 @@ export function openSession({ name, transport, signal, settled, inform }: Sessio
     const answer = await transport.run({
       script: script.text,
       payload: script.payload,
-      deadline: CHANGE_DEADLINE,
+      deadline: plan.deadline ?? CHANGE_DEADLINE,
       signal,
       ...(script.commits && {
         onLine: (line: string) => {

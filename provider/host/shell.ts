@@ -1,7 +1,15 @@
 /** The shell that runs on hosts stands in files of its own, where it can be read and checked as what it is. */
 import { readFileSync } from "node:fs";
 
-type ShellFile = "classify" | "things" | "steps" | "units" | "accounts-live" | "accounts-folder";
+type ShellFile =
+  | "classify"
+  | "look-packages"
+  | "packages"
+  | "things"
+  | "steps"
+  | "units"
+  | "accounts-live"
+  | "accounts-folder";
 
 const texts = new Map<ShellFile, string>();
 

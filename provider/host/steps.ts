@@ -7,6 +7,7 @@
  */
 import { shellQuote } from "../../fleet/shell.ts";
 import type { Vantage } from "./facts.ts";
+import { isPackageStep, packageCall, packageFunctions, type PackageStep } from "./package-steps.ts";
 import { shellText } from "./shell.ts";
 
 /** An absolute path on the host. */
@@ -62,6 +63,7 @@ export type Step =
   /** Starts a unit anew and waits until it is well; with `http`, until that URL answers 200. Takes the mark away. */
   | { do: "restart-unit"; unit: string; http?: string; deadline: number }
   | { do: "stop-unit"; unit: string }
+  | PackageStep
   /** Everything before is preparation that changes nothing an agent can see; everything after is the switch. */
   | { do: "commit" };
 
@@ -72,6 +74,8 @@ export interface Plan {
   /** File that is locked while the plan is carried out; its folder is made if absent. */
   lock: HostPath;
   steps: Step[];
+  /** Seconds it may take; what a usual plan takes if absent. */
+  deadline?: number;
 }
 
 export interface Script {
@@ -102,6 +106,7 @@ export function planScript(plan: Plan, vantage: Vantage): Script {
   const as = (step: Guarded): string =>
     step.as === undefined || !vantage.owners ? "" : `as_user ${shellQuote(step.as)} `;
   const line = (step: Step): string => {
+    if (isPackageStep(step)) return packageCall(step);
     switch (step.do) {
       case "folder":
         return `${as(step)}folder ${real(step.path)} ${shellQuote(step.mode)} ${owner(step)}`;
@@ -163,6 +168,7 @@ export function planScript(plan: Plan, vantage: Vantage): Script {
     ...(plan.steps.some(({ do: what }) => UNIT_STEPS.includes(what))
       ? [`marks=${real(RESTART_MARKS)}`, shellText("units")]
       : []),
+    ...(plan.steps.some(isPackageStep) ? packageFunctions() : []),
     shellText(live ? "accounts-live" : "accounts-folder"),
     `(umask 022; mkdir -p -- ${real(plan.lock.slice(0, plan.lock.lastIndexOf("/")))})`,
     `take_lock ${real(plan.lock)} ${LOCK_WAIT} ${LOCKED}`,

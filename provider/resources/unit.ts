@@ -67,7 +67,7 @@ export const unit: Resource = {
     return {
       ...noFacts,
       paths: [unitPath(inputs.unit)],
-      links: [...new Set(wants), restartMark(inputs.unit)],
+      unopened: [...new Set(wants), restartMark(inputs.unit)],
       units: [inputs.unit],
     };
   },

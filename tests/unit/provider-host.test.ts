@@ -12,6 +12,7 @@ import {
   readlinkSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import os from "node:os";
@@ -155,6 +156,24 @@ describe("facts", () => {
     for (const name of names)
       expect(paths.get(`/${name}`)).toMatchObject({ kind: "file", sha256: sha256(name) });
     expect(readdirSync(root)).toHaveLength(names.length);
+  });
+
+  it("opens nothing where a link or a folder is expected, whatever has been put there", async () => {
+    writeFileSync(at("endless"), "");
+    truncateSync(at("endless"), 2 ** 40);
+    execFileSync("mkfifo", [at("pipe")]);
+    symlinkSync("/dev/zero", at("zero"));
+    symlinkSync("loop", at("loop"));
+    const unopened = ["/endless", "/pipe", "/zero", "/loop", "/loop/below", "/endless/below"];
+    const { paths } = await session.observe({ ...noFacts, unopened });
+    expect(Object.fromEntries(paths)).toEqual({
+      "/endless": { kind: "other", what: "a plain file" },
+      "/pipe": { kind: "other", what: "a named pipe" },
+      "/zero": { kind: "link", target: "/dev/zero" },
+      "/loop": { kind: "link", target: "loop" },
+      "/loop/below": { kind: "absent" },
+      "/endless/below": { kind: "absent" },
+    });
   });
 
   it("lists folders, and an absent one as empty", async () => {

@@ -48,7 +48,7 @@ function facts(inputs: Values, over: Record<string, Fact> = {}, releases?: Folde
   };
   const request = release.request(inputs, undefined);
   for (const path of request.paths) paths.set(path, folder("0750"));
-  for (const path of request.links) paths.set(path, { kind: "absent" });
+  for (const path of request.unopened) paths.set(path, { kind: "absent" });
   const link = (path: string, target: string) => paths.set(path, { kind: "link", target });
   const place = `${HOUSE}/releases/${declared.release}`;
   for (const { name, content, mode } of releaseFiles(declared)) {
@@ -71,13 +71,14 @@ function facts(inputs: Values, over: Record<string, Fact> = {}, releases?: Folde
     folders: new Map([[`${HOUSE}/releases`, releases ?? [{ name: declared.release, modified: 100 }]]]),
     accounts: new Map(),
     units: new Map(),
+    packages: undefined,
   };
 }
 
 /** Facts of a host on which nothing is. */
 function bare(inputs: Values, over: Record<string, Fact> = {}): Facts {
   const request = release.request(inputs, undefined);
-  const nothing = [...request.paths, ...request.links].map((path) => [path, { kind: "absent" }] as const);
+  const nothing = [...request.paths, ...request.unopened].map((path) => [path, { kind: "absent" }] as const);
   return facts(inputs, { ...Object.fromEntries(nothing), ...over }, []);
 }
 

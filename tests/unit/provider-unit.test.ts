@@ -50,9 +50,9 @@ function facts(state: UnitState | undefined = well, over: Record<string, Fact> =
     ]),
     folders: new Map(),
     accounts: new Map(),
-    packages: new Map(),
+    packages: undefined,
     units: new Map(state === undefined ? [] : [["webhook.service", state]]),
-  } as Facts;
+  };
 }
 const steps = (there: Facts, wanted = inputs, old: Values | undefined = inputs) =>
   unit.reconcile(wanted, old && { inputs: old, outputs: {} }, there).plan.steps.map(({ do: what }) => what);
@@ -60,8 +60,8 @@ const seen = (there: Facts) => unit.observe({ inputs, outputs: {} }, there)!.inp
 
 describe("a unit outside any house", () => {
   it("asks for what it plans with", () => {
-    const { paths, links, units } = unit.request(inputs, undefined);
-    expect([paths, links, units]).toEqual([[PATH], [WANTS, MARK], ["webhook.service"]]);
+    const { paths, unopened, units } = unit.request(inputs, undefined);
+    expect([paths, unopened, units]).toEqual([[PATH], [WANTS, MARK], ["webhook.service"]]);
   });
 
   it("has nothing to do where it runs as declared, nor where nothing runs", () => {

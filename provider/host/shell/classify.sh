@@ -17,7 +17,8 @@ for p do
     a=${p%/*}
     while [ -n "$a" ] && [ ! -e "$a" ] && [ ! -L "$a" ]; do a=${a%/*}; done
     if [ -z "$a" ]; then a=/; fi
-    if [ ! -d "$a" ]; then printf 'unreadable %s is not a folder\0%s\0' "$a" "$p"
+    if [ ! -d "$a" ] && [ "$i" -gt "$hashed" ]; then printf 'absent\0%s\0' "$p"
+    elif [ ! -d "$a" ]; then printf 'unreadable %s is not a folder\0%s\0' "$a" "$p"
     elif [ ! -x "$a" ]; then printf 'unreadable no permission to enter %s\0%s\0' "$a" "$p"
     else printf 'absent\0%s\0' "$p"
     fi

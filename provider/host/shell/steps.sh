@@ -31,6 +31,11 @@ check() { # check USER FOLDER COMMAND...
   fi
 }
 
+seconds() { # seconds since boot: a clock that nobody sets
+  read -r s _ </proc/uptime
+  echo "${s%%.*}"
+}
+
 take_lock() { # take_lock FILE SECONDS CODE: or says who has it and ends with CODE
   while :; do
     exec 9>>"$1"

@@ -21,11 +21,6 @@ answer() { # answer URL: what it answers, 000 if nothing
   curl --silent --output /dev/null --max-time 5 --write-out '%{http_code}' -- "$1" 9>&- || :
 }
 
-seconds() { # seconds since boot: a clock that nobody sets
-  read -r s _ </proc/uptime
-  echo "${s%%.*}"
-}
-
 restart_unit() { # restart_unit UNIT DEADLINE [URL]
   if [ -n "$3" ] && ! command -v curl >/dev/null; then
     echo "curl is not installed, and without it nobody can tell whether $1 is well: add it to the host's packages" >&2

@@ -20,7 +20,9 @@ import {
   type ReleaseInputs,
 } from "./layout.ts";
 
-const linkPaths = (inputs: ReleaseInputs): string[] => [
+/** Links and folders, which an agent may have put anything in place of. */
+const unopenedPaths = (inputs: ReleaseInputs): string[] => [
+  ...Object.keys(inputs.directories).map((name) => `${inputs.house}/${name}`),
   ...wantedLinks(inputs).map((link) => link.path),
   ...Object.entries(inputs.units).map(([name, { wantedBy }]) => wantsLink(name, wantedBy)),
 ];
@@ -39,7 +41,6 @@ function pathsOf(inputs: ReleaseInputs): string[] {
     current(house),
     ...releaseFiles(inputs).map(({ name }) => `${release}/${name}`),
     ...watchedPaths(inputs),
-    ...Object.keys(inputs.directories).map((name) => `${house}/${name}`),
   ];
 }
 
@@ -50,7 +51,7 @@ export function request(values: Values, old: Values | undefined): FactRequest {
   return {
     ...noFacts,
     paths: [...new Set(pathsOf(inputs))],
-    links: [...new Set([...both.flatMap(linkPaths), ...units.map(restartMark)])],
+    unopened: [...new Set([...both.flatMap(unopenedPaths), ...units.map(restartMark)])],
     folders: [releases(inputs.house)],
     units,
   };

@@ -1,0 +1,256 @@
+/**
+ * A shell, on this machine or behind ssh, that runs scripts one after another.
+ *
+ * What it is started with is a fixed loop and nothing else: scripts and file contents come on standard input, so they
+ * show in no process list.
+ */
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { StringDecoder } from "node:string_decoder";
+
+import { shellQuote } from "../../fleet/shell.ts";
+import { CannotLook, Cancelled } from "../errors.ts";
+import { MarkedStream } from "./marked-stream.ts";
+import { shellText } from "./shell.ts";
+import type { Answer, RunOptions } from "./transport.ts";
+
+/** No honest answer is larger: a house has tens of files and a record of a file takes about 200 bytes. */
+const MAX_OUTPUT = 16 * 1024 * 1024;
+/** Bytes kept of what goes to standard error, and of what a login shell says before the loop runs. */
+const MAX_WORDS = 4096;
+/** Milliseconds a cancelled script gets to stop at its own next boundary before its shell is killed. */
+const GRACE = 2000;
+const READY = Buffer.from("\0ready\n", "latin1");
+
+/** The loop as one line for `sh -c`. */
+const loop = (): string =>
+  shellText("loop")
+    .split("\n")
+    .filter((line) => !line.startsWith("#"))
+    .join(" ")
+    .trim();
+
+/** Arguments that make a POSIX shell run the loop. */
+export const loopArguments = (): string[] => ["-c", loop()];
+
+/** The same as text for a login shell, whichever it is: one word in single quotes means the same to all of them. */
+export const loopCommand = (): string => `sh -c ${shellQuote(loop())}`;
+
+export interface ShellProgram {
+  program: string;
+  args: string[];
+  env: Record<string, string>;
+  /** What ends it and its children. */
+  signal: "SIGTERM" | "SIGKILL";
+}
+
+/** How a shell ended. */
+export interface Ending {
+  /** Exit code; null if it was killed by a signal. */
+  code: number | null;
+  /** Whether the loop had begun to run. */
+  ready: boolean;
+  /** The last of what was said on standard error, ssh's own words included. */
+  stderr: string;
+  /** The beginning of what came before the loop ran. */
+  noise: string;
+  /** Why the program could not be started at all. */
+  unstarted?: NodeJS.ErrnoException;
+}
+
+/** The shell ended before the script did. */
+export class ShellEnded extends Error {
+  override name = "ShellEnded";
+  readonly ending: Ending;
+  /** What the script had answered until then. */
+  readonly answer: Answer;
+  constructor(ending: Ending, answer: Answer) {
+    super(`the shell ended with code ${ending.code}`);
+    this.ending = ending;
+    this.answer = answer;
+  }
+}
+
+const tail = (text: string): string => text.slice(-MAX_WORDS);
+
+interface Run {
+  stdout: MarkedStream;
+  stderr: MarkedStream;
+  /** What the script has answered so far. */
+  answer: () => Answer;
+  done: () => void;
+  fail: (error: Error) => void;
+  /** Called when the loop begins to run. */
+  ready: () => void;
+}
+
+export class ShellProcess {
+  /** Resolves when the loop runs, or when the shell has ended without. */
+  readonly opened: Promise<void>;
+  readonly ended: Promise<Ending>;
+  readonly #child;
+  readonly #signal: NodeJS.Signals;
+  readonly #key = randomBytes(16).toString("hex");
+  #ready = false;
+  #ending: Ending | undefined;
+  #run: Run | undefined;
+  #usable = true;
+  #stderr = "";
+  #noise: Buffer = Buffer.alloc(0);
+  #received = 0;
+
+  constructor({ program, args, env, signal }: ShellProgram) {
+    this.#signal = signal;
+    // A process group of its own: a Ctrl-C meant for the engine must not cut a script in the middle of a step. And no
+    // terminal, on which ssh could ask something that nobody is there to answer.
+    this.#child = spawn(program, args, { detached: true, stdio: ["pipe", "pipe", "pipe"], env });
+    // A shell may end before it has read everything; its exit code and words say why, not the broken pipe.
+    this.#child.stdin.on("error", () => {});
+    this.#child.stdin.write(`${this.#key}\n`);
+    let open: () => void;
+    this.opened = new Promise((resolve) => (open = resolve));
+    this.#child.stdout.on("data", (bytes: Buffer) => {
+      this.#received += bytes.length;
+      if (this.#received > MAX_OUTPUT) {
+        this.#run?.fail(new CannotLook(`the host's answer exceeds ${MAX_OUTPUT} bytes`));
+        return this.kill();
+      }
+      if (this.#ready) return this.#hear("stdout", bytes);
+      this.#noise = Buffer.concat([this.#noise, bytes]);
+      const at = this.#noise.indexOf(READY);
+      if (at === -1) return;
+      this.#ready = true;
+      open();
+      this.#run?.ready();
+      this.#hear("stdout", this.#noise.subarray(at + READY.length));
+    });
+    this.#child.stderr.on("data", (bytes: Buffer) => {
+      this.#stderr = tail(this.#stderr + bytes.toString("utf8"));
+      this.#hear("stderr", bytes);
+    });
+    this.ended = new Promise((resolve) => {
+      const end = (code: number | null, unstarted?: NodeJS.ErrnoException): void => {
+        this.#usable = false;
+        this.#ending = {
+          code,
+          ready: this.#ready,
+          stderr: this.#stderr,
+          noise: this.#ready ? "" : this.#noise.subarray(0, MAX_WORDS).toString("utf8"),
+          ...(unstarted && { unstarted }),
+        };
+        this.#run?.fail(new ShellEnded(this.#ending, this.#run.answer()));
+        open();
+        resolve(this.#ending);
+      };
+      this.#child.on("error", (error) => end(null, error));
+      // What it has started and left, such as a ProxyCommand, would keep the streams open.
+      this.#child.on("exit", () => this.kill());
+      this.#child.on("close", (code) => end(code));
+    });
+  }
+
+  /** Whether another script can be run in it. */
+  get usable(): boolean {
+    return this.#usable;
+  }
+
+  /** Whether it is running the loop. */
+  get ready(): boolean {
+    return this.#ready;
+  }
+
+  /**
+   * Runs a script. It is sent at once, even if the loop does not run yet; the deadline counts from when it does. Not to
+   * be called before the run before has come to its end.
+   *
+   * @throws ShellEnded, CannotLook when there is no answer in time or too much of it, Cancelled when nothing was sent
+   */
+  async run({ script, payload, deadline, onLine, signal }: RunOptions): Promise<Answer> {
+    if (signal.aborted) throw new Cancelled("stopped before anything was asked");
+    const chunks: Buffer[] = [];
+    let stderr = "";
+    let code: number | null = null;
+    const answer = (): Answer => ({ code, stdout: Buffer.concat(chunks), stderr });
+    if (this.#ending) throw new ShellEnded(this.#ending, answer());
+    const lines = onLine && lineReader((line) => this.#reply(onLine(line)));
+    const token = randomBytes(16).toString("hex");
+    let timer: NodeJS.Timeout | undefined;
+    const cancel = (): void => {
+      // End of input is what the script takes as "stop at the next boundary".
+      this.finish();
+      setTimeout(() => this.kill(), GRACE).unref();
+    };
+    this.#received = 0;
+    this.#stderr = "";
+    try {
+      return await new Promise<Answer>((resolve, reject) => {
+        this.#run = {
+          stdout: new MarkedStream(token, (bytes) => {
+            chunks.push(bytes);
+            lines?.(bytes);
+          }),
+          stderr: new MarkedStream(token, (bytes) => (stderr = tail(stderr + bytes.toString("utf8")))),
+          answer,
+          done: () => {
+            code = this.#run?.stdout.code ?? null;
+            resolve(answer());
+          },
+          fail: reject,
+          ready: () => {
+            const late = (): void => reject(new CannotLook(`no answer within ${deadline} s`));
+            timer = setTimeout(late, deadline * 1000);
+          },
+        };
+        if (this.#ready) this.#run.ready();
+        signal.addEventListener("abort", cancel);
+        const text = Buffer.from(script, "utf8");
+        const header = Buffer.from(`${this.#key} ${text.length} ${token}\n`, "latin1");
+        this.#child.stdin.write(Buffer.concat([header, text, payload ?? Buffer.alloc(0)]));
+      });
+    } finally {
+      this.#run = undefined;
+      clearTimeout(timer);
+      signal.removeEventListener("abort", cancel);
+      // After any other end, what the script was to read may still be there.
+      if (code !== 0) this.finish();
+    }
+  }
+
+  /** Ends its input: it runs to the next boundary and ends. */
+  finish(): void {
+    this.#usable = false;
+    this.#child.stdin.destroy();
+  }
+
+  /** Ends it and all it has started. */
+  kill(): void {
+    this.finish();
+    if (this.#child.pid === undefined || this.#ending) return;
+    try {
+      process.kill(-this.#child.pid, this.#signal);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
+  }
+
+  #hear(stream: "stdout" | "stderr", bytes: Buffer): void {
+    const run = this.#run;
+    run?.[stream].push(bytes);
+    if (run?.stdout.code !== undefined && run.stderr.code !== undefined) run.done();
+  }
+
+  #reply(words: string | undefined): void {
+    if (words !== undefined) this.#child.stdin.write(words);
+  }
+}
+
+/** Calls back with each whole line of what it is given. */
+function lineReader(line: (text: string) => void): (bytes: Buffer) => void {
+  const decoder = new StringDecoder("utf8");
+  let pending = "";
+  return (bytes) => {
+    const lines = (pending + decoder.write(bytes)).split("\n");
+    pending = lines.pop() ?? "";
+    for (const text of lines) line(text);
+  };
+}

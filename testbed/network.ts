@@ -1,0 +1,97 @@
+/** A bed's bridge, and each machine's network namespace with its cable to it. */
+import { existsSync, readdirSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { attempt, run } from "./command.ts";
+import { PREFIX, bedFolder, bridgeName, kernelNames, shortId } from "./paths.ts";
+import { BITS, BITS6, type Subnet } from "./subnet.ts";
+
+const NAMESPACES = "/run/netns";
+
+export const namespaceFile = (namespace: string): string => `${NAMESPACES}/${namespace}`;
+
+/** The bed's bridge, with this machine's addresses on it. */
+export async function ensureBridge(bed: string, { gateway, gateway6 }: Subnet): Promise<void> {
+  const bridge = bridgeName(bed);
+  if (!existsSync(`/sys/class/net/${bridge}`)) await run(["ip", "link", "add", bridge, "type", "bridge"]);
+  await batch([
+    `addr replace ${gateway}/${BITS} dev ${bridge}`,
+    `addr replace ${gateway6}/${BITS6} dev ${bridge} nodad`,
+    `link set ${bridge} up`,
+  ]);
+}
+
+export async function removeBridge(bed: string): Promise<void> {
+  const bridge = bridgeName(bed);
+  if (existsSync(`/sys/class/net/${bridge}`)) await run(["ip", "link", "delete", bridge]);
+}
+
+/** A new namespace for the machine, connected to the bridge, in place of the one it may have had. */
+export async function plugIn(
+  bed: string,
+  number: number,
+  { address, address6 }: { address: string; address6: string },
+): Promise<void> {
+  const { namespace, interface: cable } = kernelNames(bed, number);
+  await unplug(namespace, cable);
+  await run(["ip", "netns", "add", namespace]);
+  // The same address for the same machine, so that neighbours' memory of it stays true when it is started again.
+  const mac = `02:77:${[...shortId(bedFolder(bed)).slice(0, 4).matchAll(/../g)].join(":")}:00:${hex(number)}`;
+  await batch([
+    `link add ${cable} type veth peer name eth0 address ${mac} netns ${namespace}`,
+    `link set ${cable} master ${bridgeName(bed)} up`,
+  ]);
+  await batch(
+    [
+      "link set lo up",
+      "link set eth0 up",
+      `addr add ${address}/${BITS} dev eth0`,
+      `addr add ${address6}/${BITS6} dev eth0 nodad`,
+    ],
+    namespace,
+  );
+}
+
+const hex = (number: number): string => number.toString(16).padStart(2, "0");
+
+export async function replaceAddress(namespace: string, from: string, to: string): Promise<void> {
+  await batch([`addr add ${to}/${BITS} dev eth0`, `addr del ${from}/${BITS} dev eth0`], namespace);
+}
+
+/** Drops every packet that reaches the machine, or lets them in again. */
+export async function setBlackhole(namespace: string, on: boolean): Promise<void> {
+  const nft = (input: string): Promise<string> =>
+    run(["ip", "netns", "exec", namespace, "nft", "-f", "-"], { input });
+  // Made before it is deleted, because deleting what is not there is an error.
+  await nft("table inet testbed\ndelete table inet testbed\n");
+  if (!on) return;
+  await nft(
+    'table inet testbed { chain input { type filter hook input priority 0; policy drop; iif "lo" accept; }\n' +
+      'chain output { type filter hook output priority 0; policy drop; oif "lo" accept; } }\n',
+  );
+}
+
+/** Our namespaces that belong to the bed. */
+export function namespacesOf(bed: string): string[] {
+  const prefix = `${PREFIX}${shortId(bedFolder(bed))}-`;
+  return existsSync(NAMESPACES) ? readdirSync(NAMESPACES).filter((name) => name.startsWith(prefix)) : [];
+}
+
+/** Takes a machine's namespace and cable away, where they are. */
+export async function unplug(namespace: string, cable: string): Promise<void> {
+  // The cable goes with either of its ends, but a namespace lives on while anybody holds it open.
+  if (existsSync(`/sys/class/net/${cable}`)) await attempt(["ip", "link", "delete", cable]);
+  for (let tries = 0; existsSync(`/sys/class/net/${cable}`) && tries < 100; tries++) await sleep(20);
+  if (existsSync(namespaceFile(namespace))) await run(["ip", "netns", "delete", namespace]);
+}
+
+/** Cables of the bed whose machine's end may be anywhere. */
+export function cablesOf(bed: string): string[] {
+  const prefix = `wh${shortId(bedFolder(bed))}-`;
+  return readdirSync("/sys/class/net").filter((name) => name.startsWith(prefix));
+}
+
+async function batch(lines: readonly string[], namespace?: string): Promise<void> {
+  const where = namespace === undefined ? [] : ["-n", namespace];
+  await run(["ip", ...where, "-batch", "-"], { input: `${lines.join("\n")}\n` });
+}
