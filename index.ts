@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 
 import * as pulumi from "@pulumi/pulumi";
 
+import { Host } from "./components/host.ts";
 import { rolloutOrder } from "./components/rollout.ts";
 import { KeysError, passphraseProblem, resolveKeys } from "./components/secrets.ts";
 import { connections, StackError, stackSettings } from "./components/stack.ts";
@@ -38,15 +39,23 @@ function makeHouses() {
     settings.afterCanary,
   );
 
+  const salt = `${project}/${stack}`;
+  const grounds = new Map<string, Host>();
   const made = new Map<string, WizardHouse>();
   for (const { house, rendered } of plans) {
     const { name } = house;
-    const host = hosts[house.host];
-    if (host === undefined)
+    const [host, spec] = [hosts[house.host], fleet.hosts[house.host]];
+    if (host === undefined || spec === undefined)
       throw new StackError([`house ${name} names the host ${house.host}, which the fleet lacks`]);
-    const args = { host, house, rendered, venv: fleet.harness.venv, salt: `${project}/${stack}` };
+    const args = { host, house, rendered, harness: fleet.harness, salt };
     const secrets = Object.entries(keys[name] ?? {}).map(([key, value]) => [key, pulumi.secret(value)]);
-    const dependsOn = (order[name] ?? []).flatMap((before) => made.get(before) ?? []);
+    const before = (order[name] ?? []).flatMap((other) => made.get(other) ?? []);
+    // A host changes with the first of its houses and not earlier, so that a canary goes alone with its packages too.
+    const ground =
+      grounds.get(host.name) ??
+      new Host(`${host.name}-host`, { host, packages: spec.packages, claimant: salt }, { dependsOn: before });
+    grounds.set(host.name, ground);
+    const dependsOn = [ground, ...before];
     made.set(name, new WizardHouse(name, { ...args, keys: Object.fromEntries(secrets) }, { dependsOn }));
   }
   return Object.fromEntries([...made].map(([name, house]) => [name, house.summary]));

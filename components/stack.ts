@@ -12,6 +12,8 @@ export interface StackSettings {
   root: string;
   /** Whether the houses behind a canary follow one by one or all at once. */
   afterCanary: "serial" | "parallel";
+  /** `ssh` only: seconds within which a host must be connected to. The provider has a default. */
+  connectDeadline?: number;
 }
 
 /** Configuration that does not fit; its message lists every problem. */
@@ -37,11 +39,18 @@ export function stackSettings(get: (key: string) => string | undefined): StackSe
     problems.push(`${key} ${got}; allowed: ${allowed.join(", ")}; run: pulumi config set ${key} <value>`);
     return allowed[0] as Choice;
   };
+  const seconds = get("connectDeadline");
+  if (seconds !== undefined && !/^[1-9]\d{0,2}$/.test(seconds)) {
+    problems.push(
+      `connectDeadline is ${JSON.stringify(seconds)}; allowed: seconds, a whole number from 1 to 999`,
+    );
+  }
   const settings: StackSettings = {
     environment: choice("environment", ENVIRONMENTS),
     transport: choice("transport", ["local", "ssh"]),
     root: get("root") ?? ".dev/hosts",
     afterCanary: choice("afterCanary", ["serial", "parallel"], "serial"),
+    ...(seconds !== undefined && { connectDeadline: Number(seconds) }),
   };
   if (problems.length > 0) throw new StackError(problems);
   return settings;
@@ -53,7 +62,7 @@ export function stackSettings(get: (key: string) => string | undefined): StackSe
  */
 export function connections(
   hosts: HostSpec[],
-  { transport, root }: StackSettings,
+  { transport, root, connectDeadline }: StackSettings,
 ): Record<string, Connection> {
   const unpinned = transport === "ssh" ? hosts.filter((host) => host.hostKey === undefined) : [];
   if (unpinned.length > 0) throw new StackError(unpinned.map(unpinnedHost));
@@ -62,7 +71,11 @@ export function connections(
       name,
       transport === "local"
         ? { name, transport, root: `${root}/${name}` }
-        : { name, transport, address, port, user, ...(hostKey === undefined ? {} : { hostKey }) },
+        : {
+            ...{ name, transport, address, port, user },
+            ...(hostKey !== undefined && { hostKey }),
+            ...(connectDeadline !== undefined && { connectDeadline }),
+          },
     ]),
   );
 }

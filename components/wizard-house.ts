@@ -1,7 +1,7 @@
 /** WizardHouse: one agent on one host, from its configuration to its deadman switch. */
 import * as pulumi from "@pulumi/pulumi";
 
-import type { House, RenderedHouse } from "../fleet/model.ts";
+import type { Fleet, House, RenderedHouse, SandboxSettings } from "../fleet/model.ts";
 import { Release, User, type Connection } from "../provider/sdk.ts";
 import { CronManager } from "./cron-manager.ts";
 import { DeadmanSwitch } from "./deadman-switch.ts";
@@ -17,8 +17,8 @@ export interface WizardHouseArgs {
   house: House;
   /** Its overlays merged for the stack's environment. Example: `renderHouse(fleet, house, "prod")`. */
   rendered: RenderedHouse;
-  /** The harness's virtualenv on the host. Example: `/opt/hermes/venv`. */
-  venv: string;
+  /** The harness on the host. Example: `{version: "0.19.0", venv: "/opt/hermes/venv"}`. */
+  harness: Fleet["harness"];
   /** Value of every name in `rendered.keys`. Example: `{KIMI_API_KEY: config.requireSecret("kimi")}`. */
   keys: Record<string, pulumi.Input<string>>;
   /** Salt of release ids and secret digests, one per stack. Example: `wizard-houses/prod`. */
@@ -39,20 +39,22 @@ export interface HouseSummary {
   ports: { health: number };
   /** Names of the secrets in `.env`, sorted. */
   keys: string[];
+  /** What is opened in the agent's sandbox. */
+  sandbox: SandboxSettings;
 }
 
 /**
  * Makes the agent's account and its one release, composed of five parts. A house that must wait for another gets it
  * in `opts.dependsOn`.
  *
- *     new WizardHouse("bezalel", { host, house, rendered, venv: fleet.harness.venv, keys, salt });
+ *     new WizardHouse("bezalel", { host, house, rendered, harness: fleet.harness, keys, salt });
  */
 export class WizardHouse extends pulumi.ComponentResource {
   readonly summary: HouseSummary;
 
   constructor(name: string, args: WizardHouseArgs, opts?: pulumi.ComponentResourceOptions) {
     super("fleet:index:WizardHouse", name, {}, opts);
-    const { house, host, rendered, venv } = args;
+    const { house, host, rendered, harness } = args;
     const { path, user } = house;
     const child = { parent: this };
     const { "jobs.json": jobs, ...files } = rendered.files;
@@ -69,9 +71,10 @@ export class WizardHouse extends pulumi.ComponentResource {
         house: house.name,
         path,
         user,
-        venv,
+        harness,
         port: house.ports.health,
         drainTimeout: drainTimeout(rendered.config),
+        sandbox: house.sandbox,
       },
       child,
     );
@@ -82,7 +85,7 @@ export class WizardHouse extends pulumi.ComponentResource {
     );
     const requestLog = new RequestLog(
       `${name}-request-log`,
-      { house: house.name, path, user, venv, settings: house.requestLog },
+      { house: house.name, path, user, venv: harness.venv, settings: house.requestLog },
       child,
     );
     const cron = new CronManager(
@@ -101,6 +104,7 @@ export class WizardHouse extends pulumi.ComponentResource {
         group: user,
         salt: args.salt,
         ...mergeParts([golden.part, gateway.part, deadman.part, requestLog.part, cron.part]),
+        check: gateway.check,
         health: { unit: gateway.unit, http: gateway.health, heartbeat: "home/state/gateway.heartbeat" },
         adopt: house.adopt,
       },
@@ -114,6 +118,7 @@ export class WizardHouse extends pulumi.ComponentResource {
       health: gateway.health,
       ports: { ...house.ports },
       keys: [...rendered.keys].sort(),
+      sandbox: house.sandbox,
     };
     this.registerOutputs(this.summary);
   }

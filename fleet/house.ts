@@ -40,6 +40,7 @@ export function houseFromData(name: string, data: HouseData, fleet: FleetData, f
     jobs: data.jobs.map((job) => agentJob(name, job, providers)),
     deadman: settings(fleet.defaults.deadman, data.deadman),
     requestLog: settings(fleet.defaults.requestLog, data.requestLog),
+    sandbox: data.sandbox,
     adopt: data.adopt,
   };
 }
@@ -80,6 +81,7 @@ export function houseProblems(
         report([list, index, "name"], "is used twice", name, "every name once");
     });
   }
+  sandboxProblems(house, fleet, report);
   bannedProblems(house, fleet.banned, report);
   return problems;
 }
@@ -130,6 +132,29 @@ function chainProblems(house: House, facts: HarnessFacts, report: Report): void 
   }
 }
 
+function sandboxProblems(house: House, fleet: FleetData, report: Report): void {
+  const { write, allow } = house.sandbox;
+  allow.forEach((name, index) => {
+    if (allow.indexOf(name) < index)
+      report(["sandbox", "allow", index], "stands twice", name, "every name once");
+  });
+  write.forEach((folder, index) => {
+    const path: Path = ["sandbox", "write", index];
+    // Below a folder the agent writes to it could plant a link, which root would follow.
+    if (write.slice(0, index).some((other) => overlaps(other, folder)))
+      report(path, "is inside another folder of the list, or the other way round", folder, "folders apart");
+    if (overlaps(house.path, folder))
+      report(
+        path,
+        "overlaps the house itself",
+        folder,
+        `folders outside ${house.path}: its home is writable anyway`,
+      );
+    if (overlaps(fleet.harness.venv, folder))
+      report(path, "overlaps the harness", folder, `folders outside ${fleet.harness.venv}`);
+  });
+}
+
 function bannedProblems(house: House, banned: readonly BannedFamily[], report: Report): void {
   const judge = (path: Path, family: BannedFamily | undefined, value: string): void => {
     if (family === undefined) return;
@@ -149,7 +174,7 @@ function bannedProblems(house: House, banned: readonly BannedFamily[], report: R
   house.keys.forEach((key, index) => judge(["keys", index], bannedKey(banned, key), key));
 }
 
-/** Two houses of one host must not share a port, a folder (or one inside the other), or an account. */
+/** Two houses of one host must not share a port, an account or a folder (or one inside the other), nor write there. */
 export function sharedPlaceProblems(houses: readonly { house: House; source: DataFile }[]): Problem[] {
   const problems: Problem[] = [];
   houses.forEach(({ house, source }, index) => {
@@ -168,7 +193,22 @@ export function sharedPlaceProblems(houses: readonly { house: House; source: Dat
       if (other.user === house.user) report(["user"], house.user);
     }
   });
-  return problems;
+  return [...problems, ...foreignHouseProblems(houses)];
+}
+
+/** What a house may write to must not be another house, wherever in the fleet's order that one stands. */
+function foreignHouseProblems(houses: readonly { house: House; source: DataFile }[]): Problem[] {
+  return houses.flatMap(({ house, source }) =>
+    house.sandbox.write.flatMap((folder, index) => {
+      const place = placeOf(source, ["sandbox", "write", index]);
+      return houses
+        .filter(({ house: other }) => other !== house && other.host === house.host)
+        .filter(({ house: other }) => overlaps(other.path, folder))
+        .map(({ house: other }) =>
+          valueProblem(place, `overlaps the house ${other.name}`, folder, `folders outside ${other.path}`),
+        );
+    }),
+  );
 }
 
 function overlaps(a: string, b: string): boolean {

@@ -20,6 +20,7 @@ import {
   type HouseSources,
   type LoadedFleet,
 } from "./model.ts";
+import { mergePackages } from "./packages.ts";
 import { FleetError, type Problem, valueProblem } from "./problem.ts";
 import { checkSchema, type FleetData, fleetSchema, type HouseData, houseSchema } from "./schema.ts";
 import {
@@ -76,7 +77,10 @@ export function loadFleet(directory: string): LoadedFleet {
   return {
     banned: fleet.banned,
     hosts: Object.fromEntries(
-      Object.entries(fleet.hosts).map(([name, host]) => [name, present({ name, ...host })]),
+      Object.entries(fleet.hosts).map(([name, { packages, ...host }]) => [
+        name,
+        present({ name, ...host, packages: mergePackages(fleet.packages, packages) }),
+      ]),
     ),
     rollout: fleet.rollout,
     houses: houses.map(({ house }) => house),

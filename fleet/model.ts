@@ -26,7 +26,15 @@ export interface BannedFamily {
   keys: string[];
 }
 
-/** An existing Debian host. Stacks whose transport is `local` use only its name. */
+/** A Debian package that a host must have. */
+export interface PackageSpec {
+  /** Exact version; any if absent. */
+  version?: string;
+  /** Whether upgrades of the host leave it alone. */
+  held: boolean;
+}
+
+/** An existing Debian host. Stacks whose transport is `local` use only its name and its packages. */
 export interface HostSpec {
   name: string;
   address: string;
@@ -34,6 +42,8 @@ export interface HostSpec {
   user: string;
   /** `ssh-ed25519 AAAA…`; absent means the host cannot be connected to over SSH yet. */
   hostKey?: string;
+  /** By name: those all hosts have with those of its own, beside what our own scripts need. */
+  packages: Record<string, PackageSpec>;
 }
 
 /** One link of a provider chain: the first is the house's primary model, the rest its ordered fallbacks. */
@@ -82,6 +92,17 @@ export interface RequestLogSettings {
   keep: number;
 }
 
+/** What a house may have opened in its agent's sandbox, by name; `components/gateway/sandbox.ts` says what each is. */
+export const OPENINGS = ["namespaces", "debugging", "devices"] as const;
+export type Opening = (typeof OPENINGS)[number];
+
+/** What the agent and its tools may do beyond the sandbox that every house has. */
+export interface SandboxSettings {
+  /** Folders of the host they may write to, besides the agent's home. */
+  write: string[];
+  allow: Opening[];
+}
+
 export interface House {
   name: string;
   /** Key into {@link Fleet.hosts}. */
@@ -103,6 +124,7 @@ export interface House {
   jobs: AgentJob[];
   deadman: DeadmanSettings;
   requestLog: RequestLogSettings;
+  sandbox: SandboxSettings;
   /** Whether a folder or links on the host that this stack did not make are taken over, and kept aside. */
   adopt: boolean;
 }

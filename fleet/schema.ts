@@ -6,7 +6,8 @@
 import * as z from "zod";
 
 import { scheduleProblems } from "./cron.ts";
-import { ROLLOUTS } from "./model.ts";
+import { OPENINGS, ROLLOUTS } from "./model.ts";
+import { PACKAGE_NAME, PACKAGE_VERSION } from "./packages.ts";
 import { type Path, type Problem, valueProblem } from "./problem.ts";
 import { type DataFile, placeOf } from "./yaml.ts";
 
@@ -26,6 +27,13 @@ const absolutePath = z
   .regex(
     /^(?:\/[A-Za-z0-9_][A-Za-z0-9._-]*){2,}$/,
     "an absolute path of letters, digits, . _ - with no .. in it",
+  );
+/** Where data of a host lies: nothing that the system starts from, and nothing that the sandbox hides. */
+const dataFolder = z
+  .string()
+  .regex(
+    /^\/(?:srv|mnt|media|data)(?:\/[A-Za-z0-9_][A-Za-z0-9._-]*)+$/,
+    "a folder below /srv, /mnt, /media or /data, of letters, digits, . _ - with no .. in it",
   );
 const variable = z
   .string()
@@ -53,6 +61,19 @@ const banned = object({
   keys: strings(oneLine(100)).default([]),
 });
 
+/** `{}` is any version, not on hold. */
+const packages = z.record(
+  z.string().regex(PACKAGE_NAME.expression, PACKAGE_NAME.words),
+  object({
+    version: z
+      .string(PACKAGE_VERSION.words)
+      .regex(PACKAGE_VERSION.expression, PACKAGE_VERSION.words)
+      .optional(),
+    held: z.boolean("true or false").optional(),
+  }),
+  "a map from package names to {} or {version, held}",
+);
+
 const host = object({
   address: z
     .string()
@@ -66,6 +87,7 @@ const host = object({
       "ssh-ed25519 and the key, without a comment",
     )
     .optional(),
+  packages: packages.default({}),
 });
 
 const deadman = {
@@ -87,6 +109,7 @@ export const fleetSchema = object({
   banned: z.array(banned, "a list of families"),
   hosts: z.record(name, host, "a map from host names to hosts"),
   houses: strings(name).min(1, "at least one house"),
+  packages: packages.default({}),
   defaults: object({ deadman: object(deadman), requestLog: object(requestLog) }),
 });
 
@@ -141,6 +164,10 @@ export const houseSchema = object({
   jobs: z.array(job, "a list of jobs").default([]),
   deadman: object(deadman).partial().default({}),
   requestLog: object(requestLog).partial().default({}),
+  sandbox: object({
+    write: strings(dataFolder).default([]),
+    allow: z.array(z.enum(OPENINGS, `one of ${OPENINGS.join(", ")}`), "a list of names").default([]),
+  }).default({ write: [], allow: [] }),
   adopt: z.boolean("true or false").default(false),
 });
 

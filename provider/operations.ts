@@ -4,11 +4,12 @@
  */
 import { changes, type PropertyChange } from "./diff.ts";
 import { CANNOT_LOOK, Cancelled, CannotLook, ChangeFailed, Conflict, InitFailed } from "./errors.ts";
+import { connectionFailures } from "./host/connection.ts";
 import type { Session } from "./host/session.ts";
 import type { Observed, Resource, State } from "./resource.ts";
 import { checkObject, type Failure } from "./schema/spec.ts";
 import { types } from "./schema/types.ts";
-import { hasUnknown, type Value, type Values } from "./values.ts";
+import { hasUnknown, type Values } from "./values.ts";
 
 export type OpenHost = (connection: Values) => Session;
 
@@ -23,15 +24,6 @@ export function check(resource: Resource, news: Values): { inputs: Values; failu
   // What follows from inputs is worked out only from inputs of the right shape.
   if (failures.length > 0) return { inputs: values, failures };
   return resource.complete(values);
-}
-
-/** `local` needs a folder. */
-function connectionFailures(host: Value | undefined): Failure[] {
-  if (typeof host !== "object" || host === null || Array.isArray(host)) return [];
-  const at = (key: string, reason: string): Failure[] => [{ path: ["host", key], reason }];
-  if (host["transport"] === "ssh")
-    return at("transport", "ssh is not available in this version: only local hosts can be reached");
-  return host["root"] === undefined ? at("root", "is required for the transport local") : [];
 }
 
 export interface Difference {

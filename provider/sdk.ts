@@ -24,6 +24,8 @@ export interface Connection {
   user?: string;
   /** `ssh` only: the pinned host key, `ssh-ed25519 AAAA…`. Without it there is no connection. */
   hostKey?: string;
+  /** `ssh` only: seconds within which a connection must be made, new attempts included; 20 if absent. */
+  connectDeadline?: number;
 }
 
 /** A file. Modes are octal strings such as `"0640"`; owner and group are account names on the host. */
@@ -184,5 +186,34 @@ export interface UserArgs {
 export class User extends pulumi.CustomResource {
   constructor(name: string, args: pulumi.Inputs & UserArgs, opts?: pulumi.CustomResourceOptions) {
     super("host:index:User", name, args, opts);
+  }
+}
+
+/** A Debian package. */
+export interface PackageArgs {
+  /** Exact version, e.g. `7.88.1-10+deb12u8`. Any if absent. */
+  version?: string;
+  /** Whether it is on hold: upgrades of the host then leave it alone. Default false. */
+  held?: boolean;
+}
+
+export interface PackagesArgs {
+  host: Connection;
+  /** Keyed by package name. */
+  packages: Record<string, PackageArgs>;
+  /**
+   * Whom the host's record has them down for, e.g. `wizard-houses/prod`; a name of its own for each such resource of a
+   * host, over all stacks. Changing it replaces.
+   */
+  claimant: string;
+}
+
+/**
+ * Debian packages that must be on a host. Destroy removes those that were not there before, with what came along with
+ * them, unless another such resource wants them or something depends on them. A version is not changed back.
+ */
+export class Packages extends pulumi.CustomResource {
+  constructor(name: string, args: pulumi.Inputs & PackagesArgs, opts?: pulumi.CustomResourceOptions) {
+    super("host:index:Packages", name, args, opts);
   }
 }

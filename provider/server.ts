@@ -12,8 +12,12 @@ import enginegrpc from "@pulumi/pulumi/proto/engine_grpc_pb.js";
 import enginepb from "@pulumi/pulumi/proto/engine_pb.js";
 
 import { bursts } from "./host/burst.ts";
+import { sshTarget } from "./host/connection.ts";
 import { localTransport } from "./host/local.ts";
 import { openSession, type Session } from "./host/session.ts";
+import { sshTransport } from "./host/ssh.ts";
+import { SshWorkplace } from "./host/ssh-workplace.ts";
+import type { Transport } from "./host/transport.ts";
 import type { OpenHost } from "./operations.ts";
 import { service } from "./protocol.ts";
 import { resources } from "./resources/index.ts";
@@ -48,13 +52,19 @@ function teller(engineAddress: string | undefined): Tell {
 function opener(projectFolder: string, signal: AbortSignal, tell: Tell): OpenHost {
   const sessions = new Map<string, Session>();
   const settled = bursts();
+  const workplace = new SshWorkplace();
+  process.on("exit", () => workplace.close());
+  const transport = (connection: Values): Transport =>
+    connection["transport"] === "ssh"
+      ? sshTransport(sshTarget(connection), workplace)
+      : localTransport(String(connection["root"]), projectFolder);
   return (connection: Values) => {
     const key = JSON.stringify(connection);
     const known = sessions.get(key);
     if (known) return known;
     const session = openSession({
       name: String(connection["name"]),
-      transport: localTransport(String(connection["root"]), projectFolder),
+      transport: transport(connection),
       signal,
       settled,
       inform: (message) => tell(enginepb.LogSeverity.INFO, message),
@@ -86,6 +96,7 @@ export async function serve(): Promise<void> {
   };
   process.on("SIGINT", end);
   process.on("SIGTERM", end);
+  process.on("SIGHUP", end);
   process.stdin.on("end", end);
   process.stdin.on("error", end);
   process.stdin.resume();

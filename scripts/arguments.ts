@@ -11,6 +11,9 @@ export interface CommandArguments {
 
 export const DEFAULT_STACK = "dev";
 
+/** What names the stack in a command for the operator: empty for the one that needs no naming, else ` -s prod`. */
+export const stackOption = (stack: string): string => (stack === DEFAULT_STACK ? "" : ` -s ${stack}`);
+
 /** Reads `-s name`, `-sname`, `--stack name`, `--stack=name` and `--recover`. Throws when the stack's name is missing. */
 export function parseArguments(args: readonly string[]): CommandArguments {
   const parsed: CommandArguments = { stack: DEFAULT_STACK, recover: false, rest: [] };

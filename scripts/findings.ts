@@ -1,10 +1,12 @@
 /** Pure: what the engine's events say about the houses, and the exit code that follows. */
 import { createHash } from "node:crypto";
-import path from "node:path";
 
 import { CANNOT_LOOK } from "../provider/errors.ts";
 import type { EngineEvent, ResourceState, Step } from "./events.ts";
+import { escapeText, isFollowUp, tidy } from "./messages.ts";
+import { HOUSE, nameOf, Places, typeOf } from "./places.ts";
 import { formatPropertyPath, parsePropertyPath, valueAt } from "./property-path.ts";
+import { looksOf, type Unreachable } from "./unreachable.ts";
 
 /** One property that is not what the program says. Values are ready to print. */
 export interface Drift {
@@ -18,12 +20,6 @@ export interface Drift {
   want: string;
 }
 
-/** A house that could not be looked at. */
-export interface Unreachable {
-  house: string;
-  reason: string;
-}
-
 export interface Failure {
   /** Empty for what concerns no house, e.g. an error in the program. */
   house: string;
@@ -33,10 +29,14 @@ export interface Failure {
 export interface Findings {
   drift: Drift[];
   unreachable: Unreachable[];
+  /** Could not be looked at before the update, which reached them: no failure. */
+  reached: Unreachable[];
   /** Violations of mandatory policies. */
   policy: Failure[];
   /** Everything else that went wrong, follow-up messages of the engine left out. */
   failures: Failure[];
+  /** Names of the houses the program came to; others were left out, as behind one that failed. */
+  visited: string[];
   /** Houses the engine compared. */
   houses: number;
   /** Files, links, units and cron files of these houses. */
@@ -44,31 +44,24 @@ export interface Findings {
 }
 
 const RELEASE = "host:index:Release";
-const HOUSE = "fleet:index:WizardHouse";
 /** Maps of a release whose entries have a name of their own. */
 const COLLECTIONS = ["files", "links", "directories", "units", "cron", "layout"];
 /** Steps that change something, as opposed to looking, or to being a half of a `replace`. */
 const CHANGES = new Set(["create", "update", "delete", "replace"]);
 
-/** Messages by which the engine reports once more what it has reported, or what follows from it. */
-const FOLLOW_UPS = [
-  /registration isn't pending/,
-  /^(update|preview|destroy|refresh) (failed|canceled)$/,
-  /^resource monitor shut down/,
-  /^one or more (operations|resource)/i,
-];
-
 export function findingsOf(events: readonly EngineEvent[]): Findings {
   const steps = events.flatMap((event) => (event.resourcePreEvent ? [event.resourcePreEvent.metadata] : []));
-  const houseOf = houseResolver(steps);
-  const unreachable = unreachableHouses(events, houseOf);
-  const blind = new Set(unreachable.map((entry) => entry.house));
+  const places = new Places();
+  places.learn(steps);
+  const houseOf = (urn: string): string => places.houseOf(urn);
+  const looks = looksOf(events, places);
+  const blind = new Set(looks.unreachable.map((entry) => entry.house));
   const releases = steps.filter(
     (step) => step.type === RELEASE && step.new !== null && step.op !== "refresh",
   );
   return {
     drift: distinct(changesOf(steps).flatMap((step) => driftOf(step, houseOf, blind))),
-    unreachable,
+    ...looks,
     policy: distinct(
       events.flatMap(({ policyEvent }) =>
         policyEvent?.enforcementLevel === "mandatory"
@@ -81,7 +74,8 @@ export function findingsOf(events: readonly EngineEvent[]): Findings {
           : [],
       ),
     ),
-    failures: failuresOf(events, houseOf, blind),
+    failures: failuresOf(events, houseOf),
+    visited: visitedHouses(steps),
     houses: new Set(releases.map((step) => step.urn)).size,
     files: releases.reduce((sum, step) => sum + countEntries(step.new), 0),
   };
@@ -95,64 +89,25 @@ export function exitCodeOf(findings: Findings): number {
   return findings.drift.length > 0 ? 7 : 0;
 }
 
-/** Maps a resource to its house: the nearest WizardHouse above it, else what its inputs or its name say. */
-function houseResolver(steps: readonly Step[]): (urn: string) => string {
-  const states = new Map<string, ResourceState>();
-  for (const step of steps) {
-    const state = step.new ?? step.old;
-    if (state) states.set(step.urn, state);
-  }
-  return (urn) => {
-    for (let at: string | undefined = urn; at; at = states.get(at)?.parent) {
-      if (typeOf(at) === HOUSE) return nameOf(at);
-    }
-    const inputs = states.get(urn)?.inputs;
-    if (typeof inputs?.house === "string") return path.posix.basename(inputs.house);
-    const host = valueAt(inputs, ["host", "name"]);
-    return typeof host === "string" ? host : nameOf(urn);
-  };
-}
-
-/** `urn:pulumi:dev::wizard-houses::fleet:index:WizardHouse$host:index:Release::ezra-release` */
-const nameOf = (urn: string): string => urn.slice(urn.lastIndexOf("::") + 2);
-const typeOf = (urn: string): string => (urn.split("::")[2] ?? "").split("$").at(-1) ?? "";
-
-function unreachableHouses(events: readonly EngineEvent[], houseOf: (urn: string) => string): Unreachable[] {
-  const found = events.flatMap(({ diagnosticEvent }) =>
-    diagnosticEvent?.urn && diagnosticEvent.message.includes(CANNOT_LOOK)
-      ? [{ house: houseOf(diagnosticEvent.urn), reason: tidy(diagnosticEvent.message) }]
-      : [],
+/** A house that waits for one that failed is never registered: it is read, at the most. */
+function visitedHouses(steps: readonly Step[]): string[] {
+  const registered = steps.filter(
+    ({ op, urn }) => op !== "refresh" && op !== "delete" && typeOf(urn) === HOUSE,
   );
-  // A house is named once, however many of its resources share its fate.
-  return [...new Map(found.reverse().map((entry) => [entry.house, entry])).values()].reverse();
+  return registered.map(({ urn }) => nameOf(urn));
 }
 
-function failuresOf(
-  events: readonly EngineEvent[],
-  houseOf: (urn: string) => string,
-  blind: ReadonlySet<string>,
-): Failure[] {
-  const failures = events.flatMap(({ diagnosticEvent, errorEvent }) => {
+function failuresOf(events: readonly EngineEvent[], houseOf: (urn: string) => string): Failure[] {
+  const failures = events.flatMap(({ diagnosticEvent, errorEvent }): Failure[] => {
     if (errorEvent) return [{ house: "", message: tidy(errorEvent.error) }];
     if (diagnosticEvent?.severity !== "error") return [];
-    return [
-      {
-        house: diagnosticEvent.urn ? placeOf(diagnosticEvent.urn, houseOf) : "",
-        message: tidy(diagnosticEvent.message),
-      },
-    ];
+    const { urn, message } = diagnosticEvent;
+    if (!urn) return [{ house: "", message: tidy(message) }];
+    // These are told as houses that could not be looked at.
+    return message.includes(CANNOT_LOOK) ? [] : [{ house: houseOf(urn), message: tidy(message) }];
   });
-  return distinct(
-    failures.filter(
-      ({ house, message }) =>
-        !blind.has(house) && message !== "" && !FOLLOW_UPS.some((pattern) => pattern.test(message)),
-    ),
-  );
+  return distinct(failures.filter(({ message }) => message !== "" && !isFollowUp(message)));
 }
-
-/** Errors of the program carry the stack's own URN, which is no house. */
-const placeOf = (urn: string, houseOf: (urn: string) => string): string =>
-  typeOf(urn) === "pulumi:pulumi:Stack" ? "" : houseOf(urn);
 
 /** A component has no drift of its own: it is mentioned only where nothing on a host differs. */
 function changesOf(steps: readonly Step[]): Step[] {
@@ -244,19 +199,6 @@ function showContents(value: unknown): string {
 const SECRET_MARK = "4dabf18193072939515e22adb298388d";
 const isSecret = (value: unknown): boolean =>
   typeof value === "object" && value !== null && SECRET_MARK in value;
-
-/** Makes text from a host harmless on a terminal. */
-export function escapeText(text: string): string {
-  return text.replace(
-    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-}
-
-/** Takes the engine's colour marks and surrounding blanks off a message. */
-function tidy(message: string): string {
-  return escapeText(message.replace(/<\{%[^%]*%\}>/g, "").replace(/\r/g, "")).trim();
-}
 
 function countEntries(state: ResourceState | null): number {
   return COLLECTIONS.filter((collection) => collection !== "directories").reduce(

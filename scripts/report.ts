@@ -1,12 +1,15 @@
 /** Pure: findings as lines for an operator, and as JSON for machines. */
 import { CANNOT_LOOK } from "../provider/errors.ts";
-import type { Drift, Failure, Findings, Unreachable } from "./findings.ts";
+import { stackOption } from "./arguments.ts";
+import type { Drift, Failure, Findings } from "./findings.ts";
+import { count, lines } from "./messages.ts";
+import type { Unreachable } from "./unreachable.ts";
 
 /** The report of `npm run drift`. */
 export function driftReport(findings: Findings): string {
   const report = [
     ...findings.drift.map(driftLine),
-    ...findings.unreachable.map(unreachableLine),
+    ...unreachableLines(findings.unreachable),
     ...findings.policy.map(policyLine),
     ...findings.failures.map((entry) => `error: ${failureLine(entry)}`),
   ];
@@ -25,15 +28,75 @@ export function driftReport(findings: Findings): string {
   return [...report, summary.join(", ")].join("\n");
 }
 
-/** The summary after `up`, `preview` and `destroy`; empty when nothing went wrong. */
-export function failureSummary(findings: Findings): string {
-  const report = [
-    ...findings.unreachable.map(unreachableLine),
-    ...findings.policy.map(policyLine),
-    ...findings.failures.map(failureLine),
-  ];
-  return report.length === 0 ? "" : ["What went wrong:", ...report.map((line) => `  ${line}`)].join("\n");
+export interface SummaryOptions {
+  /** For the commands it names. */
+  stack: string;
+  /** All houses there should be; undefined where not all of them are gone through. */
+  houses?: readonly string[];
+  /** Whether errors are told with all their lines: nothing else has shown them. */
+  whole: boolean;
 }
+
+/** The summary after `up`, `preview` and `destroy`; empty when nothing went wrong. */
+export function failureSummary(findings: Findings, { stack, houses, whole }: SummaryOptions): string {
+  const wrong = [
+    ...unreachableLines(findings.unreachable),
+    ...findings.policy.map(policyLine),
+    ...findings.failures.map(whole ? wholeFailure : failureLine),
+  ];
+  if (wrong.length === 0) return "";
+  const listed = ["What went wrong:", ...wrong.map(indented)];
+  const waiting = (houses ?? []).filter((house) => !findings.visited.includes(house));
+  // A program that failed came to no house, and no house is why.
+  if (waiting.length > 0 && findings.visited.length > 0) {
+    listed.push(
+      indented(
+        `${named(waiting)}: left as ${waiting.length === 1 ? "it was, since it waits" : "they were, since they wait"} for a house that failed`,
+      ),
+    );
+  }
+  const leaving = findings.unreachable.flatMap(({ house, host, leaving }) =>
+    leaving && house !== host ? [house] : [],
+  );
+  if (leaving.length > 0) {
+    listed.push(
+      `${named(leaving)} stay${leaving.length === 1 ? "s" : ""} in the state until the host can be reached; if it is gone for good: ` +
+        `npm run retire -- ${leaving.join(" ")} --abandon${stackOption(stack)}`,
+    );
+  }
+  return listed.join("\n");
+}
+
+/** One line about houses that moved, or came back just in time; empty if there is none. */
+export function reachedLine({ reached }: Findings): string {
+  if (reached.length === 0) return "";
+  const houses = named(reached.map(({ house }) => house));
+  const them = reached.length === 1 ? "it" : "them";
+  return `${houses}: could not be looked at before the update, which then reached ${them} (${reached[0]?.reason})`;
+}
+
+/** Houses on one host with the same reason share a line. */
+function unreachableLines(all: readonly Unreachable[]): string[] {
+  const groups = new Map<string, Unreachable[]>();
+  for (const entry of all) {
+    const key = JSON.stringify([entry.host, entry.reason]);
+    groups.set(key, [...(groups.get(key) ?? []), entry]);
+  }
+  return [...groups.values()].map((group) => {
+    const reason = group[0]?.reason ?? "";
+    return `${named(group.map(({ house }) => house))}: ${CANNOT_LOOK}${reason === "" ? "" : `: ${reason}`}`;
+  });
+}
+
+const SHOWN = 10;
+
+/** `ezra, allegro and 3 more`. */
+function named(houses: readonly string[]): string {
+  const shown = houses.slice(0, SHOWN).join(", ");
+  return houses.length > SHOWN ? `${shown} and ${houses.length - SHOWN} more` : shown;
+}
+
+const indented = (text: string): string => `  ${text.replaceAll("\n", "\n    ")}`;
 
 function driftLine({ house, aspect, file, property, got, want }: Drift): string {
   return `${house}: ${aspect}: ${[file, property].filter((part) => part !== "").join(" ")}: ${got} → ${want}`;
@@ -41,6 +104,10 @@ function driftLine({ house, aspect, file, property, got, want }: Drift): string 
 
 const failureLine = ({ house, message }: Failure): string =>
   [house, headline(message)].filter((part) => part !== "").join(": ");
+
+/** Every line: the second and those after it may be a unit's last words. */
+const wholeFailure = ({ house, message }: Failure): string =>
+  [house, lines(message).join("\n")].filter((part) => part !== "").join(": ");
 
 /** A policy's own description comes first, then what the rule says about this resource. */
 const policyLine = ({ house, message }: Failure): string =>
@@ -50,21 +117,4 @@ const policyLine = ({ house, message }: Failure): string =>
 function headline(text: string): string {
   const [first = "", second = ""] = lines(text);
   return first.endsWith(":") ? `${first} ${second}`.trim() : first;
-}
-
-/** The provider's own words: the engine puts a line before them, and they begin with the name of what was looked at. */
-function unreachableLine({ house, reason }: Unreachable): string {
-  const own = lines(reason).find((line) => line.includes(CANNOT_LOOK)) ?? headline(reason);
-  const why = own.slice(own.indexOf(CANNOT_LOOK) + CANNOT_LOOK.length).replace(/^[:,\s]+/, "");
-  return `${house}: ${CANNOT_LOOK}${why === "" ? "" : `: ${why}`}`;
-}
-
-const lines = (text: string): string[] =>
-  text
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "");
-
-function count(number: number, one: string, many = `${one}s`): string {
-  return `${number} ${number === 1 ? one : many}`;
 }

@@ -1,13 +1,18 @@
 /** `npm test`: all tests, or those of the projects named, e.g. `npm test -- --project unit`. Arguments go to vitest. */
 import path from "node:path";
 
+import { testbedProblem } from "../testbed/index.ts";
 import { EngineUnavailableError, ensureEngine } from "../toolchain/engine.ts";
 import { say } from "./session.ts";
 import { ROOT } from "./stack.ts";
 import { runTool } from "./tools.ts";
 
+/** Projects whose tests start the engine. */
+const WITH_ENGINE = ["engine", "hosts"];
+
 export async function main(args: readonly string[]): Promise<number> {
-  if (needsEngine(args)) {
+  const projects = projectsIn(args);
+  if (projects.length === 0 || projects.some((project) => WITH_ENGINE.includes(project))) {
     try {
       await ensureEngine({
         seenFile: path.join(ROOT, "node_modules", ".cache", "pulumi-engine"),
@@ -19,14 +24,20 @@ export async function main(args: readonly string[]): Promise<number> {
       return 1;
     }
   }
-  return await runTool("vitest", ["run", ...args]);
+  return await runTool("vitest", ["run", ...withoutHosts(projects), ...args]);
 }
 
-/** Without a choice of projects all run, those with the engine among them. */
-function needsEngine(args: readonly string[]): boolean {
-  const projects = args.flatMap((argument, at) => {
+/** Without a choice of projects all run; those on real machines only where there can be any, and it is said if not. */
+function withoutHosts(projects: string[]): string[] {
+  const problem = projects.length === 0 ? testbedProblem() : undefined;
+  if (problem === undefined) return [];
+  say(`The tests on real hosts (project hosts) do NOT run: ${problem}.`);
+  return ["--project", "!hosts"];
+}
+
+function projectsIn(args: readonly string[]): string[] {
+  return args.flatMap((argument, at) => {
     if (argument === "--project") return [args[at + 1] ?? ""];
     return argument.startsWith("--project=") ? [argument.slice("--project=".length)] : [];
   });
-  return projects.length === 0 || projects.includes("engine");
 }

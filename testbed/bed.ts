@@ -3,21 +3,25 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import path from "node:path";
 
 import { exclusively } from "../toolchain/exclusive.ts";
-import { boot, newMachine } from "./boot.ts";
+import { boot } from "./boot.ts";
 import { endGroup, groups } from "./cgroup.ts";
 import { forEachAtMost } from "./command.ts";
 import { type Flavour, type Progress, ensureImage, removeInterruptedBuilds } from "./image.ts";
 import { ensureClientKey, writeSshFiles } from "./keys.ts";
 import { unmountBelow } from "./mounts.ts";
 import { cablesOf, ensureBridge, namespacesOf, removeBridge, unplug } from "./network.ts";
-import { PREFIX, bedFolder, bedsFolder, kernelNames, machineFolder, shortId } from "./paths.ts";
-import { type MachineRecord, machineName, readRecord, recordsOf } from "./records.ts";
+import { PREFIX, bedFolder, bedsFolder, kernelNames, shortId } from "./paths.ts";
+import { type Planned, newMachine } from "./personal.ts";
+import { type MachineRecord, amend, machineName, readRecord, recordsOf } from "./records.ts";
 import { register, unregister } from "./registry.ts";
 import { ensureRequirements } from "./requirements.ts";
 import { MOST_MACHINES, type Subnet, subnet } from "./subnet.ts";
 
 /** Booting is bound by the processor: more at a time is no faster, and each would seem slow. */
 const AT_A_TIME = 12;
+
+/** Where systemd-nspawn leaves an empty folder for each machine it ran. */
+const NSPAWN_FOLDERS = "/run/systemd/nspawn/propagate";
 
 export interface BedOptions {
   /** Machines wanted, 1 to 240. */
@@ -53,9 +57,8 @@ export async function raise(options: BedOptions): Promise<MachineRecord[]> {
     const net = subnet(await register(bed));
     await ensureBridge(bed, net);
     await forEachAtMost(AT_A_TIME, wanted, async (number) => {
-      await boot(
-        readRecord(bed, machineName(number)) ?? (await newMachine(plan(bed, number, flavour, image, net))),
-      );
+      const planned = plan(bed, number, flavour, image, net);
+      await boot(recorded(planned, net) ?? (await newMachine(planned)));
     });
     const all = recordsOf(bed);
     writeSshFiles(bed, all);
@@ -63,13 +66,14 @@ export async function raise(options: BedOptions): Promise<MachineRecord[]> {
   });
 }
 
-function plan(
-  bed: string,
-  number: number,
-  flavour: Flavour,
-  image: string,
-  net: Subnet,
-): Omit<MachineRecord, "hostKey" | "personal"> {
+/** The machine as it was written down. After a reboot of this machine the bed may have got another subnet. */
+function recorded(planned: Planned, net: Subnet): MachineRecord | undefined {
+  const record = readRecord(planned.bed, planned.name);
+  if (!record || net.has(record.address)) return record;
+  return amend(planned.bed, planned.name, { address: planned.address, address6: planned.address6 });
+}
+
+function plan(bed: string, number: number, flavour: Flavour, image: string, net: Subnet): Planned {
   const [address, address6] = [net.address(number), net.address6(number)];
   return { bed, name: machineName(number), number, flavour, image, address, address6 };
 }
@@ -82,20 +86,31 @@ export async function tearDown(bed: string, progress: Progress = () => undefined
   checkName(bed);
   await locked(bed, progress, async () => {
     await removeInterruptedBuilds(progress);
-    await forEachAtMost(AT_A_TIME, groups(`${PREFIX}${shortId(bedFolder(bed))}-`), endGroup);
+    await forEachAtMost(AT_A_TIME, groups(namesOf(bed)), endGroup);
     for (const namespace of namespacesOf(bed)) {
       await unplug(namespace, kernelNames(bed, Number(namespace.split("-").at(-1))).interface);
     }
     for (const cable of cablesOf(bed)) await unplug("", cable);
     await removeBridge(bed);
+    for (const folder of startingWith(namesOf(bed), NSPAWN_FOLDERS)) rmSync(folder, { recursive: true });
     await unmountBelow(bedFolder(bed));
     rmSync(bedFolder(bed), { recursive: true, force: true });
     await unregister(bed);
   });
 }
 
-/** Takes one machine's folder as evidence: a bed exists when it has a folder. */
-export function beds(): string[] {
+/** How the names of the bed's groups and namespaces begin. */
+const namesOf = (bed: string): string => `${PREFIX}${shortId(bedFolder(bed))}-`;
+
+function startingWith(prefix: string, folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((name) => name.startsWith(prefix))
+    .map((name) => path.join(folder, name));
+}
+
+/** Names of the beds there are, also of half-made ones. */
+export function bedNames(): string[] {
   const folder = bedsFolder();
   if (!existsSync(folder)) return [];
   return readdirSync(folder, { withFileTypes: true })
@@ -106,10 +121,6 @@ export function beds(): string[] {
 
 export function refreshSshFiles(bed: string): void {
   writeSshFiles(bed, recordsOf(bed));
-}
-
-export function rootsOf(bed: string): string[] {
-  return recordsOf(bed).map(({ name }) => path.join(machineFolder(bed, name), "root"));
 }
 
 function locked<T>(bed: string, progress: Progress, work: () => Promise<T>): Promise<T> {

@@ -39,14 +39,30 @@ function known(): Hierarchies {
   return found;
 }
 
-const LAUNCHER = path.join(import.meta.dirname, "launch.sh");
+const script = (name: string): string => path.join(import.meta.dirname, name);
 
-/** The group, made where it is not there, and the command that runs `argv` inside it. */
+/** Makes the group where it is not there. Returns the command that runs `argv` inside it. */
 export function inGroup(group: string, argv: readonly string[]): string[] {
+  return ["sh", script("launch.sh"), ...made(group), "--", ...argv];
+}
+
+/**
+ * The same for systemd-nspawn, which is started again when its machine reboots. Below the group it finds the subgroup
+ * where it would go itself: a group with subgroups may not hold processes where the kernel has only the second version.
+ */
+export function inMachineGroup(group: string, argv: readonly string[]): string[] {
+  const [unified = "", ...others] = made(group);
+  const supervisor = path.join(unified, "supervisor");
+  mkdirSync(supervisor, { recursive: true });
+  return ["sh", script("power.sh"), supervisor, ...others, "--", ...argv];
+}
+
+/** Folders of the group, that of the second version first. */
+function made(group: string): string[] {
   const { unified, others } = known();
   const folders = [unified, ...others].map((mount) => path.join(mount, group));
   for (const folder of folders) mkdirSync(folder, { recursive: true });
-  return ["sh", LAUNCHER, ...folders, "--", ...argv];
+  return folders;
 }
 
 /** Names of our groups that begin with `prefix`. */
@@ -57,7 +73,18 @@ export function groups(prefix = PREFIX): string[] {
   return [...new Set(names)].filter((name) => name.startsWith(prefix));
 }
 
-export function isPopulated(group: string): boolean {
+/** Whether the process is in the group or in one below it. */
+export function isIn(group: string, pid: number): boolean {
+  try {
+    return new RegExp(`^0::/${group}(/|$)`, "m").test(readFileSync(`/proc/${pid}/cgroup`, "utf8"));
+  } catch (error) {
+    if (error instanceof Error && "code" in error && ["ENOENT", "ESRCH"].includes(String(error.code)))
+      return false;
+    throw error;
+  }
+}
+
+function isPopulated(group: string): boolean {
   return /^populated 1$/m.test(read(group, "cgroup.events"));
 }
 
@@ -87,12 +114,15 @@ export async function endGroup(group: string): Promise<void> {
   }
 }
 
-/** Bytes the group's processes hold that are not a cache of files: their own memory, tmpfs, and the kernel's for them. */
-export function memoryOf(group: string): number {
+/**
+ * Bytes the group's processes hold that are not a cache of files: their own memory, tmpfs, and the kernel's for them.
+ * Undefined where this machine does not count memory by group.
+ */
+export function memoryOf(group: string): number | undefined {
   const folder = [...known().others, known().unified]
     .map((mount) => path.join(mount, group))
     .find((place) => existsSync(path.join(place, "memory.stat")));
-  if (folder === undefined) return 0;
+  if (folder === undefined) return undefined;
   const stat = readFileSync(path.join(folder, "memory.stat"), "utf8");
   const value = (key: string): number => Number(new RegExp(`^${key} (\\d+)$`, "m").exec(stat)?.[1] ?? 0);
   const kernel = path.join(folder, "memory.kmem.usage_in_bytes");

@@ -132,7 +132,7 @@ function inJson(bed: string): object {
 
 function print(bed: string, machines: readonly MachineStatus[]): void {
   for (const { name, address, address6, state, memory, flavour } of machines) {
-    const megabytes = `${Math.round(memory / 1e6)} MB`.padStart(7);
+    const megabytes = (memory === undefined ? "?" : `${Math.round(memory / 1e6)} MB`).padStart(7);
     process.stdout.write(
       `${bed}/${name.padEnd(9)} ${address.padEnd(15)} ${address6.padEnd(24)} ${state.padEnd(8)} ${megabytes}  ${flavour}\n`,
     );

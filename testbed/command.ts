@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 
 export interface Outcome {
-  /** Exit code; 128 + signal number is not used, a killed process has code -1. */
+  /** Exit code; -1 when a signal ended it. */
   code: number;
   stdout: string;
   stderr: string;
@@ -12,7 +12,7 @@ export interface RunOptions {
   /** Given on standard input. Default: nothing. */
   input?: string | undefined;
   env?: NodeJS.ProcessEnv | undefined;
-  /** Milliseconds until the process is killed and the call rejects. Default: none. */
+  /** Milliseconds until the process and what it started are killed and the call rejects. Default: none. */
   timeout?: number | undefined;
   /** What messages call the command. Default: its words. */
   title?: string | undefined;
@@ -21,18 +21,20 @@ export interface RunOptions {
 /** Runs to the end, whatever the exit code. Rejects when the program cannot be started or takes too long. */
 export function attempt(argv: readonly string[], options: RunOptions = {}): Promise<Outcome> {
   const [program = "", ...args] = argv;
+  const { timeout } = options;
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { env: options.env ?? process.env, stdio: "pipe" });
+    // With a time limit it leads a process group, so that what it started can be ended with it.
+    const child = spawn(program, args, {
+      env: options.env ?? process.env,
+      stdio: "pipe",
+      detached: timeout !== undefined,
+    });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
-    let late = false;
-    const timer =
-      options.timeout === undefined
-        ? undefined
-        : setTimeout(() => {
-            late = true;
-            child.kill("SIGKILL");
-          }, options.timeout);
+    const timer = setTimeout(() => {
+      if (child.pid !== undefined) killGroup(child.pid);
+      reject(new Error(`${shown(argv, options)} did not end within ${timeout} ms`));
+    }, timeout ?? NEVER);
     child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
     child.stderr.on("data", (chunk: Buffer) => err.push(chunk));
     // A program that does not read its input closes it early, which is its right.
@@ -44,12 +46,22 @@ export function attempt(argv: readonly string[], options: RunOptions = {}): Prom
     });
     child.on("close", (code) => {
       clearTimeout(timer);
-      if (late) reject(new Error(`${shown(argv, options)} did not end within ${options.timeout} ms`));
-      else
-        resolve({ code: code ?? -1, stdout: String(Buffer.concat(out)), stderr: String(Buffer.concat(err)) });
+      resolve({ code: code ?? -1, stdout: String(Buffer.concat(out)), stderr: String(Buffer.concat(err)) });
     });
   });
 }
+
+function killGroup(leader: number): void {
+  try {
+    process.kill(-leader, "SIGKILL");
+  } catch (error) {
+    // All have ended; somebody who left the group holds the output open.
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
+}
+
+/** The longest a timer can be set to, 24 days. */
+const NEVER = 2 ** 31 - 1;
 
 /** Standard output of a program that succeeds. Rejects with its last words when it does not. */
 export async function run(argv: readonly string[], options: RunOptions = {}): Promise<string> {

@@ -1,6 +1,6 @@
 /** Runs commands inside a machine without logging in: no session, no line in its log. */
 import { type Outcome, type RunOptions, attempt } from "./command.ts";
-import { leaderOf } from "./boot.ts";
+import { leaderOf } from "./alive.ts";
 import type { MachineRecord } from "./records.ts";
 
 const ENVIRONMENT = {

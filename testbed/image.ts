@@ -45,6 +45,7 @@ const PACKAGES = [
   "iproute2",
   "procps",
   "ca-certificates",
+  "curl",
   "python3",
   "python3-venv",
 ];
@@ -161,7 +162,7 @@ async function makeBareLayer(staging: string, step: Step): Promise<void> {
     string,
   ];
   for (const folder of [upper, work, root]) mkdirSync(folder);
-  await mountOverlay({ lower: [path.join(staging, "base")], upper, work }, root);
+  await mountOverlay({ lower: [path.join(staging, "base")], upper, work }, root, groupOf(process.pid));
   await inside(root, "bare.sh", [], step);
   await unmountBelow(root);
   for (const folder of [work, root]) rmSync(folder, { recursive: true });

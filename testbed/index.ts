@@ -2,20 +2,23 @@
  * Real Debian machines on this machine, for tests: each with systemd, sshd and cron, its own addresses and host key, and
  * the real harness. `npm run testbed` is the same from the command line.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 
-import { type BedOptions, DEFAULT_BED, beds, raise, refreshSshFiles, tearDown } from "./bed.ts";
-import { boot, discardOverlay, isRunning, leaderOf, powerDown, pullPlug } from "./boot.ts";
+import { type BedOptions, DEFAULT_BED, raise, refreshSshFiles, tearDown } from "./bed.ts";
+import { isRunning, leaderOf } from "./alive.ts";
+import { boot, discardOverlay, powerDown, pullPlug, setCutOff } from "./boot.ts";
 import { isFrozen, memoryOf, setFrozen } from "./cgroup.ts";
 import type { Outcome, RunOptions } from "./command.ts";
 import { inside } from "./exec.ts";
 import type { Flavour, Progress } from "./image.ts";
 import { clientKeyFile, knownHostsFile, makeKey, publicKey, sshConfigFile } from "./keys.ts";
-import { replaceAddress, setBlackhole } from "./network.ts";
-import { kernelNames, machineFolder, mergedRoot } from "./paths.ts";
+import { replaceAddress } from "./network.ts";
+import { kernelNames, mergedRoot } from "./paths.ts";
+import { hostKeyFile } from "./personal.ts";
 import { type MachineRecord, amend, readRecord, recordsOf } from "./records.ts";
 
 export type { Flavour, Outcome, Progress };
+export { bedNames } from "./bed.ts";
 export { testbedProblem } from "./requirements.ts";
 
 export interface Machine {
@@ -41,7 +44,7 @@ export interface Machine {
 
 /**
  * The first `count` machines of a bed, made and booted where they are missing or off, thawed and let in where they were
- * frozen or cut off. Each answers on port 22 and has nothing failed. Machines beyond `count` stay as they are.
+ * frozen or cut off. Each answers on port 22; a new one has nothing failed. Machines beyond `count` stay as they are.
  */
 export async function ensureTestbed(options: BedOptions): Promise<Machine[]> {
   return (await raise(options)).map(asMachine);
@@ -85,6 +88,8 @@ const namesOf = (which: Which): ReturnType<typeof kernelNames> =>
 /**
  * Runs a program (a list of words), or a script for /bin/sh (a string), as root inside the machine, without logging in.
  * Whatever its exit code, that is a result. Rejects when the machine is off or the time is up.
+ *
+ * For a full disk, mount a small one: `exec(machine, "mount -t tmpfs -o size=1m small /srv/x")`.
  */
 export async function exec(
   machine: Which,
@@ -108,8 +113,8 @@ export const freeze = (machine: Which): Promise<void> => setFrozen(namesOf(machi
 export const unfreeze = (machine: Which): Promise<void> => setFrozen(namesOf(machine).group, false);
 
 /** Drops every packet to and from the machine, so that connecting to it takes until the caller gives up. */
-export const blackhole = (machine: Which): Promise<void> => setBlackhole(namesOf(machine).namespace, true);
-export const unblackhole = (machine: Which): Promise<void> => setBlackhole(namesOf(machine).namespace, false);
+export const blackhole = (machine: Which): Promise<void> => setCutOff(recordOf(machine), true);
+export const unblackhole = (machine: Which): Promise<void> => setCutOff(recordOf(machine), false);
 
 /** Gives the machine another IPv4 address of its bed's subnet; the old one answers no more. Returns the machine as it is now. */
 export async function setAddress(machine: Which, address: string): Promise<Machine> {
@@ -131,7 +136,7 @@ export async function setAddress(machine: Which, address: string): Promise<Machi
 /** Gives the running machine another host key, as a new installation at the same address would have. Returns it as it is now. */
 export async function changeHostKey(machine: Which): Promise<Machine> {
   const record = recordOf(machine);
-  const file = `${machineFolder(record.bed, record.name)}/host_ed25519`;
+  const file = hostKeyFile(record);
   await makeKey(file, record.name);
   const take =
     'set -e; umask 077; cat >"$0.new"; ssh-keygen -y -f "$0.new" >"$0.pub"; mv "$0.new" "$0"; systemctl reload ssh';
@@ -151,15 +156,16 @@ export async function reset(machine: Which): Promise<void> {
   await boot(amend(machine.bed, machine.name, { personal: false }));
 }
 
-export type State = "running" | "frozen" | "off";
+/** `cut off`: it runs, and its packets are dropped. */
+export type State = "running" | "frozen" | "cut off" | "off";
 
 export interface MachineStatus extends Pick<
   Machine,
   "bed" | "name" | "flavour" | "address" | "address6" | "hostKey"
 > {
   state: State;
-  /** Bytes held by its processes. */
-  memory: number;
+  /** Bytes held by its processes; undefined where the kernel does not count them. */
+  memory: number | undefined;
 }
 
 /** The machines of a bed as they are now. */
@@ -168,10 +174,13 @@ export function statusOf(bed: string): MachineStatus[] {
     const { group } = kernelNames(bed, record.number);
     const running = isRunning(record);
     const { name, flavour, address, address6, hostKey } = record;
-    const state: State = !running ? "off" : isFrozen(group) ? "frozen" : "running";
+    const state: State = !running
+      ? "off"
+      : isFrozen(group)
+        ? "frozen"
+        : record.cutOff
+          ? "cut off"
+          : "running";
     return { bed, name, flavour, address, address6, hostKey, state, memory: running ? memoryOf(group) : 0 };
   });
 }
-
-/** Names of the beds there are. */
-export const bedNames = (): string[] => beds().filter((bed) => existsSync(clientKeyFile(bed)));

@@ -1,6 +1,7 @@
 /** What is mounted below a folder of ours, and how it goes away. */
 import { readFileSync } from "node:fs";
 
+import { inGroup } from "./cgroup.ts";
 import { attempt, run } from "./command.ts";
 
 /** One of this machine's mounts. */
@@ -42,10 +43,11 @@ export async function unmountBelow(folder: string): Promise<void> {
   }
 }
 
-/** Mounts an overlay: the first of `lower` is the uppermost. */
+/** Mounts an overlay: the first of `lower` is the uppermost. The program that does it runs in the group. */
 export async function mountOverlay(
   layers: { lower: readonly string[]; upper: string; work: string },
   point: string,
+  group: string,
 ): Promise<void> {
   for (const folder of [...layers.lower, layers.upper, layers.work]) {
     if (/[:,\\]/.test(folder)) {
@@ -55,5 +57,7 @@ export async function mountOverlay(
     }
   }
   const options = `lowerdir=${layers.lower.join(":")},upperdir=${layers.upper},workdir=${layers.work}`;
-  await run(["mount", "-t", "overlay", "wizard-houses", "-o", options, point]);
+  await run(inGroup(group, ["mount", "-t", "overlay", "wizard-houses", "-o", options, point]), {
+    title: `mounting the overlay ${point}`,
+  });
 }

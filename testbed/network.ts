@@ -2,8 +2,9 @@
 import { existsSync, readdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { inGroup } from "./cgroup.ts";
 import { attempt, run } from "./command.ts";
-import { PREFIX, bedFolder, bridgeName, kernelNames, shortId } from "./paths.ts";
+import { PREFIX, bedFolder, bridgeName, helpersGroup, kernelNames, shortId } from "./paths.ts";
 import { BITS, BITS6, type Subnet } from "./subnet.ts";
 
 const NAMESPACES = "/run/netns";
@@ -13,7 +14,7 @@ export const namespaceFile = (namespace: string): string => `${NAMESPACES}/${nam
 /** The bed's bridge, with this machine's addresses on it. */
 export async function ensureBridge(bed: string, { gateway, gateway6 }: Subnet): Promise<void> {
   const bridge = bridgeName(bed);
-  if (!existsSync(`/sys/class/net/${bridge}`)) await run(["ip", "link", "add", bridge, "type", "bridge"]);
+  if (!existsSync(`/sys/class/net/${bridge}`)) await make(bed, ["link", "add", bridge, "type", "bridge"]);
   await batch([
     `addr replace ${gateway}/${BITS} dev ${bridge}`,
     `addr replace ${gateway6}/${BITS6} dev ${bridge} nodad`,
@@ -34,13 +35,12 @@ export async function plugIn(
 ): Promise<void> {
   const { namespace, interface: cable } = kernelNames(bed, number);
   await unplug(namespace, cable);
-  await run(["ip", "netns", "add", namespace]);
+  await make(bed, ["netns", "add", namespace]);
   // The same address for the same machine, so that neighbours' memory of it stays true when it is started again.
   const mac = `02:77:${[...shortId(bedFolder(bed)).slice(0, 4).matchAll(/../g)].join(":")}:00:${hex(number)}`;
-  await batch([
-    `link add ${cable} type veth peer name eth0 address ${mac} netns ${namespace}`,
-    `link set ${cable} master ${bridgeName(bed)} up`,
-  ]);
+  const peer = ["peer", "name", "eth0", "address", mac, "netns", namespace];
+  await make(bed, ["link", "add", cable, "type", "veth", ...peer]);
+  await batch([`link set ${cable} master ${bridgeName(bed)} up`]);
   await batch(
     [
       "link set lo up",
@@ -55,7 +55,8 @@ export async function plugIn(
 const hex = (number: number): string => number.toString(16).padStart(2, "0");
 
 export async function replaceAddress(namespace: string, from: string, to: string): Promise<void> {
-  await batch([`addr add ${to}/${BITS} dev eth0`, `addr del ${from}/${BITS} dev eth0`], namespace);
+  // In this order: a second address of the same subnet goes with the first.
+  await batch([`addr del ${from}/${BITS} dev eth0`, `addr add ${to}/${BITS} dev eth0`], namespace);
 }
 
 /** Drops every packet that reaches the machine, or lets them in again. */
@@ -66,8 +67,9 @@ export async function setBlackhole(namespace: string, on: boolean): Promise<void
   await nft("table inet testbed\ndelete table inet testbed\n");
   if (!on) return;
   await nft(
-    'table inet testbed { chain input { type filter hook input priority 0; policy drop; iif "lo" accept; }\n' +
-      'chain output { type filter hook output priority 0; policy drop; oif "lo" accept; } }\n',
+    "table inet testbed {\n" +
+      'chain input { type filter hook input priority 0; policy drop; iif "lo" accept\n}\n' +
+      'chain output { type filter hook output priority 0; policy drop; oif "lo" accept\n}\n}\n',
   );
 }
 
@@ -89,6 +91,11 @@ export async function unplug(namespace: string, cable: string): Promise<void> {
 export function cablesOf(bed: string): string[] {
   const prefix = `wh${shortId(bedFolder(bed))}-`;
   return readdirSync("/sys/class/net").filter((name) => name.startsWith(prefix));
+}
+
+/** In the bed's group, so that nothing is made any more by a program that outlived its caller once that group is ended. */
+async function make(bed: string, words: readonly string[]): Promise<void> {
+  await run(inGroup(helpersGroup(bed), ["ip", ...words]), { title: `ip ${words.join(" ")}` });
 }
 
 async function batch(lines: readonly string[], namespace?: string): Promise<void> {

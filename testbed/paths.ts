@@ -30,7 +30,7 @@ export function shortId(folder: string): string {
   return createHash("sha256").update(folder).digest("hex").slice(0, 6);
 }
 
-/** Group, namespace and interfaces of machine `number` of a bed. Interface names have at most 15 characters. */
+/** Group, namespace and cable of machine `number` of a bed. Interface names have at most 15 characters. */
 export function kernelNames(
   bed: string,
   number: number,
@@ -39,5 +39,8 @@ export function kernelNames(
   const own = `${PREFIX}${id}-${number}`;
   return { group: own, namespace: own, interface: `wh${id}-${number}` };
 }
+
+/** Group of the programs that make and connect machines. */
+export const helpersGroup = (bed: string): string => kernelNames(bed, 0).group;
 
 export const bridgeName = (bed: string): string => `whb${shortId(bedFolder(bed))}`;

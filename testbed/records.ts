@@ -19,8 +19,10 @@ export interface MachineRecord {
   hostKey: string;
   /** Whether the overlay has been made this machine's own. */
   personal: boolean;
-  /** The process that runs the machine, and when it started; absent when it was never started or was stopped. */
-  process?: { pid: number; startedAt: number } | undefined;
+  /** Whether its packets are dropped. */
+  cutOff: boolean;
+  /** Process id of what runs its systemd-nspawn; absent when it was never started or was stopped. */
+  pid?: number | undefined;
 }
 
 export const machineName = (number: number): string => `house-${String(number).padStart(2, "0")}`;

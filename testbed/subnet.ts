@@ -12,6 +12,8 @@ export interface Subnet {
   gateway: string;
   gateway6: string;
   address(number: number): string;
+  /** Whether the IPv4 address is one of the subnet's. */
+  has(address: string): boolean;
   address6(number: number): string;
 }
 
@@ -27,6 +29,7 @@ export function subnet(index: number): Subnet {
     network: `${prefix}.0/${BITS}`,
     gateway: `${prefix}.1`,
     gateway6: `${prefix6}1`,
+    has: (address) => address.startsWith(`${prefix}.`),
     address: (number) => `${prefix}.${number + 10}`,
     address6: (number) => `${prefix6}${(number + 10).toString(16)}`,
   };

@@ -1,7 +1,9 @@
-/** The text of a gateway's systemd unit. Pure. */
+/** The texts of a house's systemd units: the gateway's, and the one that prepares its home. Pure. */
+import type { SandboxSettings } from "../../fleet/model.ts";
+import { sandboxLines } from "./sandbox.ts";
 
 export interface GatewayUnit {
-  /** Name of the house, for the description. */
+  /** Name of the house, for names and descriptions. */
   house: string;
   /** Absolute path of the house on its host. */
   path: string;
@@ -11,17 +13,25 @@ export interface GatewayUnit {
   venv: string;
   /** Seconds the gateway may take to finish running work when it is stopped. */
   drainTimeout: number;
+  sandbox: SandboxSettings;
 }
 
-/** Files of the home that the harness would believe, covered by the release's. `prepare-home.sh` gets the same list. */
+/**
+ * Files of the home that the harness would believe, covered by the release's. The agent's .env is loaded before the
+ * managed scope is looked up and could point it elsewhere, and the gateway reads its fallback chain from the agent's
+ * config.yaml without the managed scope.
+ */
 const MOUNTED = [".env", "config.yaml"];
 
+/** The gateway's unit. Its name is not `hermes.service`, which the harness's installer takes for its own old unit and removes. */
+export const gatewayUnitName = (house: string): string => `hermes-${house}.service`;
+
+/** The unit that prepares the home. No house's gateway has a name like it. */
+export const homeUnitName = (house: string): string => `wizard-home-${house}.service`;
+
 /**
- * Renders the unit. Throws an `Error` where a path or the user holds a character that means something to systemd
- * (white space, quotes, `%`, `:` and the like), or where the house lies in a folder the sandbox hides.
- *
- * Deliberately left out of the sandbox: `MemoryDenyWriteExecute` (agents run tools with just-in-time compilers) and
- * `ProcSubset=pid` (Python tools read /proc/meminfo).
+ * Renders the gateway's unit. Throws an `Error` where a path or the user holds a character that means something to
+ * systemd (white space, quotes, `%`, `:` and the like), or where the house lies in a folder the sandbox hides.
  */
 export function gatewayUnit(unit: GatewayUnit): string {
   const { house, path, user, venv } = unit;
@@ -32,6 +42,9 @@ export function gatewayUnit(unit: GatewayUnit): string {
 Description=Hermes agent gateway of wizard house ${house}
 After=network-online.target
 Wants=network-online.target
+# It runs before every start, also those by Restart=, or there is no start.
+Requires=${homeUnitName(house)}
+After=${homeUnitName(house)}
 # Restarts are never given up here: counting them and calling a human is the deadman switch's work.
 StartLimitIntervalSec=0
 
@@ -47,9 +60,7 @@ Environment=PATH=${venv}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 Environment=VIRTUAL_ENV=${venv}
 Environment=HERMES_HOME=${home}
 Environment=HERMES_MANAGED_DIR=${current}
-# Outside the sandbox, but not as root: setpriv drops to the house's user before anything in its home is touched.
-ExecStartPre=+/usr/bin/setpriv --reuid=${user} --regid=${user} --clear-groups --no-new-privs --reset-env /bin/sh ${current}/gateway/prepare-home.sh ${home} ${MOUNTED.join(" ")}
-# Inside the sandbox: what the agent reads under its own names is the release's, or the gateway does not start.
+# What the agent reads under its own names is the release's, or the gateway does not start.
 ${MOUNTED.map((file) => `ExecStartPre=/usr/bin/test ! -L ${home}/${file} -a ${home}/${file} -ef ${current}/${file}`).join("\n")}
 ExecStart=${venv}/bin/python -m hermes_cli.main gateway run
 ExecReload=/bin/kill -USR1 $MAINPID
@@ -62,43 +73,43 @@ RestartPreventExitStatus=78
 SuccessExitStatus=1 75
 KillMode=mixed
 KillSignal=SIGTERM
-TimeoutStopSec=${Math.max(60, unit.drainTimeout + 30)}
+# What the harness asks for. A job that outlasts it is killed; without running work a stop takes a second or two.
+TimeoutStopSec=${unit.drainTimeout + 30}
 StandardOutput=journal
 StandardError=journal
 UMask=0077
 
-# The agent's .env is loaded before the managed scope is looked up and could point it elsewhere, and the gateway reads
-# its fallback chain from the agent's config.yaml without the managed scope. So the release's files lie over both,
-# read-only. Everything but the home is read-only too.
+# The release's files over those of the home that could lead past the managed scope.
 ${MOUNTED.map((file) => `BindReadOnlyPaths=${current}/${file}:${home}/${file}`).join("\n")}
-ReadWritePaths=${home}
-ProtectSystem=strict
-ProtectHome=yes
-PrivateTmp=yes
-PrivateDevices=yes
-ProtectProc=invisible
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-NoNewPrivileges=yes
-CapabilityBoundingSet=
-AmbientCapabilities=
-LockPersonality=yes
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-RemoveIPC=yes
-KeyringMode=private
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
-SystemCallErrorNumber=EPERM
+${sandboxLines(home, unit.sandbox).join("\n")}
 
 [Install]
 WantedBy=multi-user.target
+`;
+}
+
+/**
+ * Renders the unit that makes sure that the mount points are plain files: systemd, which mounts as root, follows a link
+ * in their place and makes an empty file wherever it leads. It cannot be an `ExecStartPre` of the gateway: each of those,
+ * `+` or not, runs with the mounts already made.
+ */
+export function homeUnit(unit: GatewayUnit): string {
+  const { house, path, user } = unit;
+  refuseUnfit(unit);
+  const home = `${path}/home`;
+  return `[Unit]
+Description=Home of wizard house ${house}, made ready for its gateway
+# As often as the gateway is started.
+StartLimitIntervalSec=0
+
+[Service]
+Type=oneshot
+User=${user}
+Group=${user}
+ExecStart=/bin/sh ${path}/current/gateway/prepare-home.sh ${home} ${MOUNTED.join(" ")}
+TimeoutStartSec=30
+UMask=0077
+${sandboxLines(home, { write: [], allow: [] }).join("\n")}
 `;
 }
 
@@ -107,9 +118,10 @@ const PLAIN_NAME = /^[a-z_][a-z0-9_-]*$/;
 /** Hidden by `ProtectHome`, made private by `PrivateTmp`, or gone after a reboot. */
 const HIDDEN = /^\/(home|root|run|tmp|var\/tmp|dev|proc|sys)(\/|$)/;
 
-function refuseUnfit({ house, path, user, venv, drainTimeout }: GatewayUnit): void {
+function refuseUnfit({ house, path, user, venv, drainTimeout, sandbox }: GatewayUnit): void {
+  const paths = [["path", path], ["venv", venv], ...sandbox.write.map((folder) => ["sandbox.write", folder])];
   const problems = [
-    ...[["path", path] as const, ["venv", venv] as const].flatMap(([what, value]) => [
+    ...paths.flatMap(([what, value = ""]) => [
       ...(PLAIN_PATH.test(value)
         ? []
         : [`${what} ${JSON.stringify(value)} is not an absolute path of letters, digits and . _ + -`]),

@@ -18,7 +18,6 @@ export const CLAIMANT = {
 
 export type PackageFact =
   | { kind: "absent" }
-  | { kind: "unreadable"; reason: string }
   /** `status` is `installed`, or where a dpkg was cut off in the middle how far it got, e.g. `half-configured`. */
   | { kind: "present"; version: string; held: boolean; status: string };
 
@@ -29,10 +28,9 @@ export type PackageNote =
   /** It came along with one of ours. */
   | { what: "dependency"; name: string };
 
-export interface PackageFacts {
-  found: Map<string, PackageFact>;
-  notes: PackageNote[];
-}
+export type PackageFacts =
+  | { readable: true; found: Map<string, PackageFact>; notes: PackageNote[] }
+  | { readable: false; reason: string };
 
 /** Stands before the answer to {@link packageScript}. */
 export const PACKAGES_MARK = "packages";
@@ -63,11 +61,10 @@ const WHOLE = ["installed", "triggers-awaited", "triggers-pending"];
 export function parsePackages(names: string[], next: () => string): PackageFacts {
   const answer: Answer = { code: next(), native: next(), listed: next(), recorded: next() };
   try {
-    return understand(names, answer);
+    return { readable: true, found: parseListed(names, answer), notes: parseRecord(answer.recorded) };
   } catch (error) {
-    if (!(error instanceof CannotLook)) throw error;
-    const fact: PackageFact = { kind: "unreadable", reason: error.message };
-    return { found: new Map(names.map((name) => [name, fact])), notes: [] };
+    if (error instanceof CannotLook) return { readable: false, reason: error.message };
+    throw error;
   }
 }
 
@@ -80,7 +77,7 @@ interface Answer {
   recorded: string;
 }
 
-function understand(names: string[], { code, native, listed, recorded }: Answer): PackageFacts {
+function parseListed(names: string[], { code, native, listed }: Answer): Map<string, PackageFact> {
   if (code === NO_DPKG)
     throw new CannotLook("there is no dpkg: packages are looked after on Debian hosts only");
   // 1 says that dpkg does not know some of them.
@@ -100,7 +97,7 @@ function understand(names: string[], { code, native, listed, recorded }: Answer)
       status: WHOLE.includes(status!) ? "installed" : status!,
     });
   }
-  return { found, notes: parseRecord(recorded) };
+  return found;
 }
 
 function parseRecord(text: string): PackageNote[] {

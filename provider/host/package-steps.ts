@@ -40,7 +40,7 @@ export const packageFunctions = (): string[] => [
 
 export function packageCall(step: PackageStep): string {
   const call = (...words: string[]): string =>
-    [step.do.replaceAll("-", "_"), ...words, ...step.packages].map(shellQuote).join(" ");
+    [step.do.replaceAll("-", "_"), ...[...words, ...step.packages].map(shellQuote)].join(" ");
   switch (step.do) {
     case "install-packages":
     case "unhold-packages":

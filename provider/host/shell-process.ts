@@ -72,6 +72,10 @@ export class ShellEnded extends Error {
 }
 
 const tail = (text: string): string => text.slice(-MAX_WORDS);
+const withoutMiddle = (bytes: Buffer): Buffer =>
+  bytes.length <= MAX_WORDS + READY.length
+    ? bytes
+    : Buffer.concat([bytes.subarray(0, MAX_WORDS), bytes.subarray(-READY.length)]);
 
 interface Run {
   stdout: MarkedStream;
@@ -118,7 +122,8 @@ export class ShellProcess {
       if (this.#ready) return this.#hear("stdout", bytes);
       this.#noise = Buffer.concat([this.#noise, bytes]);
       const at = this.#noise.indexOf(READY);
-      if (at === -1) return;
+      // What is cut out of a long speech is its middle: the mark may have begun at its end.
+      if (at === -1) return void (this.#noise = withoutMiddle(this.#noise));
       this.#ready = true;
       open();
       this.#run?.ready();
@@ -176,6 +181,7 @@ export class ShellProcess {
     const token = randomBytes(16).toString("hex");
     let timer: NodeJS.Timeout | undefined;
     const cancel = (): void => {
+      if (!this.#ready) return this.kill();
       // End of input is what the script takes as "stop at the next boundary".
       this.finish();
       setTimeout(() => this.kill(), GRACE).unref();

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 
 type ShellFile =
   | "classify"
+  | "loop"
   | "look-packages"
   | "packages"
   | "things"

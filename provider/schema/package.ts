@@ -28,7 +28,7 @@ export function packageSchema(version: string): object {
     displayName: "Debian host",
     version,
     description:
-      "What is observed and changed on a Debian host: releases of houses, files, units and accounts.",
+      "What is observed and changed on a Debian host: releases of houses, files, units, accounts and packages.",
     types: Object.fromEntries(
       Object.entries(types).map(([token, type]) => [
         token,

@@ -1,4 +1,5 @@
 /** The object types that resources of this provider share. */
+import { PACKAGE_VERSION } from "../../fleet/packages.ts";
 import type { ObjectSpec, PropertySpec } from "./spec.ts";
 
 const MODE: NonNullable<PropertySpec["pattern"]> = {
@@ -52,6 +53,12 @@ export const types: Record<string, ObjectSpec> = {
       port: { type: "integer", description: "`ssh`: port, 22 if absent.", minimum: 1 },
       user: { type: "string", description: "`ssh`: login; anything but root goes through sudo -n." },
       hostKey: { type: "string", description: "`ssh`: pinned host key, e.g. `ssh-ed25519 AAAA…`." },
+      connectDeadline: {
+        type: "integer",
+        description:
+          "`ssh`: seconds within which a connection must be made, new attempts included; 20 if absent.",
+        minimum: 1,
+      },
     },
     required: ["name", "transport"],
   },
@@ -147,6 +154,22 @@ export const types: Record<string, ObjectSpec> = {
       part: PART,
     },
     required: ["entries"],
+  },
+  "host:index:Package": {
+    description: "A Debian package that must be there.",
+    properties: {
+      version: {
+        type: "string",
+        description: "Its exact version; any if absent.",
+        pattern: PACKAGE_VERSION,
+      },
+      held: {
+        type: "boolean",
+        description: "Whether it is on hold: upgrades of the host then leave it alone.",
+        default: false,
+      },
+    },
+    required: [],
   },
   "host:index:Check": {
     description: "A check of a new release on a live host, before anything is switched.",

@@ -10,16 +10,19 @@ export const HARNESS_VERSION = (
   JSON.parse(readFileSync(join(ROOT, "toolchain/versions.json"), "utf8")) as { hermesAgent: string }
 ).hermesAgent;
 
+/** The last version without a managed scope. */
+export const OLD_HARNESS_VERSION = "0.16.0";
+
 /**
- * Path of the harness's Python. `HERMES_VENV` names an existing virtualenv to use instead. The stamp is written last:
- * without it the folder is half-made, or made for something else, and is redone.
+ * Path of the Python of a version of the harness. `HERMES_VENV` names an existing virtualenv to use for the pinned one.
+ * The stamp is written last: without it the folder is half-made, or made for something else, and is redone.
  */
-export function harnessPython(): string {
+export function harnessPython(version = HARNESS_VERSION): string {
   const given = process.env["HERMES_VENV"];
-  if (given !== undefined && given !== "") return join(given, "bin/python");
-  const folder = join(ROOT, `.cache/hermes-${HARNESS_VERSION}`);
+  if (version === HARNESS_VERSION && given !== undefined && given !== "") return join(given, "bin/python");
+  const folder = join(ROOT, `.cache/hermes-${version}`);
   const stamp = join(folder, "complete");
-  const requirement = `hermes-agent[messaging]==${HARNESS_VERSION}`;
+  const requirement = `hermes-agent[messaging]==${version}`;
   const python = join(folder, "bin/python");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === requirement) return python;
   console.log(`Installing ${requirement} into ${folder}; this takes about half a minute, once.`);

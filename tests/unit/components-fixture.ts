@@ -26,6 +26,7 @@ export const house: House = {
     dryRun: false,
   },
   requestLog: { maxBytes: 1_000_000, keep: 4 },
+  sandbox: { write: ["/srv/builds"], allow: ["debugging"] },
   adopt: false,
 };
 

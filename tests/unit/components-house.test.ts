@@ -59,7 +59,7 @@ async function make() {
     host: { name: "forge", transport: "local", root: ".houses/forge" },
     house,
     rendered,
-    venv: "/opt/hermes/venv",
+    harness: { version: "0.19.0", venv: "/opt/hermes/venv" },
     keys: { KIMI_API_KEY: pulumi.secret(CANARY), API_SERVER_KEY: pulumi.secret(`${CANARY}-2`) },
     salt: "wizard-houses/test",
   });
@@ -146,7 +146,13 @@ describe("a wizard house", async () => {
         heartbeat: "home/state/gateway.heartbeat",
       },
     });
-    expect(rest).toEqual({ adopt: false });
+    expect(rest).toEqual({
+      adopt: false,
+      check: {
+        user: "wizard-bezalel",
+        argv: ["/bin/sh", "gateway/check-host.sh", "/opt/hermes/venv", "0.19.0", "/srv/builds"],
+      },
+    });
     expect([files, links, directories, units, cron].every((record) => Object.keys(record).length > 0)).toBe(
       true,
     );
@@ -163,6 +169,8 @@ describe("a wizard house", async () => {
       "config.yaml golden-state 0640 root house",
       "deadman/deadman.conf deadman 0600 root root",
       "deadman/deadman.sh deadman 0700 root root",
+      "gateway/check-harness.py gateway 0640 root house",
+      "gateway/check-host.sh gateway 0640 root house",
       "gateway/prepare-home.sh gateway 0640 root house",
       "golden.yaml golden-state 0640 root house",
       "jobs.json cron 0640 root house",
@@ -184,10 +192,21 @@ describe("a wizard house", async () => {
     });
   });
 
-  test("one unit, restarted by what the gateway reads at start and by nothing else", () => {
-    expect(Object.keys(release().units)).toEqual(["hermes-bezalel.service"]);
-    expect(release().units["hermes-bezalel.service"]?.restartOn).toEqual(["config.yaml", ".env"]);
-    expect(release().units["hermes-bezalel.service"]?.content).toContain("TimeoutStopSec=75\n");
+  test("the gateway is restarted by what it reads at start and by nothing else, and starts what prepares its home", () => {
+    expect(release().units).toEqual({
+      "hermes-bezalel.service": {
+        part: "gateway",
+        restartOn: ["config.yaml", ".env"],
+        content: expect.stringContaining("TimeoutStopSec=75\n") as string,
+      },
+      "wizard-home-bezalel.service": {
+        part: "gateway",
+        enabled: false,
+        content: expect.stringContaining("prepare-home.sh") as string,
+      },
+    });
+    expect(release().units["hermes-bezalel.service"]?.content).toContain("SystemCallFilter=@system-service");
+    expect(release().units["hermes-bezalel.service"]?.content).toContain("home /srv/builds\n");
   });
 
   test("cron: the house's own entries, the deadman as root, the request log as the house's user", () => {
@@ -240,6 +259,7 @@ describe("a wizard house", async () => {
       health: "http://127.0.0.1:8643/health",
       ports: { health: 8643 },
       keys: ["API_SERVER_KEY", "KIMI_API_KEY"],
+      sandbox: { write: ["/srv/builds"], allow: ["debugging"] },
     });
   });
 });
@@ -261,7 +281,7 @@ test("a house without a value for a key, or with one it does not want, is refuse
       host: { name: "forge", transport: "local" },
       house,
       rendered,
-      venv: "/opt/hermes/venv",
+      harness: { version: "0.19.0", venv: "/opt/hermes/venv" },
       keys: { KIMI_API_KEY: CANARY, STRAY: CANARY },
       salt: "s",
     });

@@ -24,14 +24,15 @@ describe("settings", () => {
 });
 
 describe("connections", () => {
-  const pinned = {
+  const reached = {
     name: "forge",
     address: "198.18.0.2",
     port: 2222,
     user: "admin",
     hostKey: "ssh-ed25519 AAAA",
   };
-  const unpinned = { name: "barn", address: "198.18.0.3", port: 22, user: "root" };
+  const pinned = { ...reached, packages: { jq: { held: false } } };
+  const unpinned = { name: "barn", address: "198.18.0.3", port: 22, user: "root", packages: {} };
   const settings = { environment: "prod", root: "/r", afterCanary: "serial" } as const;
 
   test("local: a folder per host and nothing of the real one", () => {
@@ -43,7 +44,7 @@ describe("connections", () => {
 
   test("ssh", () => {
     expect(connections([pinned], { ...settings, transport: "ssh" })).toEqual({
-      forge: { ...pinned, transport: "ssh" },
+      forge: { ...reached, transport: "ssh" },
     });
   });
 

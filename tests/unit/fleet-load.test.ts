@@ -96,6 +96,48 @@ const mistakes: Mistake[] = [
     allowed: "address, port, user, hostKey",
   },
   {
+    what: "a package that cannot have this name",
+    make: () => edit("fleet.yaml", "packages: {}", "packages:\n  curl-: {}"),
+    in: "fleet.yaml",
+    at: "curl-:",
+    path: "packages.curl-",
+    message: "is no valid name",
+    got: '"curl-"',
+    allowed: "the name of a Debian package",
+  },
+  {
+    what: "a package's version that is a number",
+    make: () => edit("fleet.yaml", "packages: {}", "packages:\n  jq: {version: 1.6}"),
+    in: "fleet.yaml",
+    at: "version: 1.6",
+    path: "packages.jq.version",
+    message: "has the wrong type",
+    got: "1.6",
+    allowed: "the exact version of a Debian package, e.g.",
+  },
+  {
+    what: "a list of packages",
+    make: () => edit("fleet.yaml", "packages: {}", "packages: [jq]"),
+    in: "fleet.yaml",
+    path: "packages",
+    message: "has the wrong type",
+    allowed: "a map from package names to {} or {version, held}",
+  },
+  {
+    what: "an unknown key of a host's package",
+    make: () =>
+      edit(
+        "fleet.yaml",
+        "address: 203.0.113.20",
+        'address: 203.0.113.20\n    packages:\n      jq: {verson: "1.6"}',
+      ),
+    in: "fleet.yaml",
+    at: "verson",
+    path: "hosts.forge.packages.jq.verson",
+    message: "is no known key",
+    allowed: "version, held",
+  },
+  {
     what: "a wrong type",
     make: () => edit("ezra/house.yaml", "health: 8643", "health: high"),
     in: "ezra/house.yaml",
@@ -705,5 +747,21 @@ test("a house of its own folder, with skins of the base", () => {
     name: "newton",
     user: "wizard-newton",
     path: "/srv/wizards/newton",
+  });
+});
+
+test("a host has the packages of all hosts and its own, whose keys win one by one", () => {
+  edit("fleet.yaml", "packages: {}", 'packages:\n  jq: {version: "1.6-2", held: true}\n  git: {}');
+  edit(
+    "fleet.yaml",
+    "address: 203.0.113.20",
+    'address: 203.0.113.20\n    packages:\n      jq: {version: "1.7-1"}\n      rsync: {held: true}',
+  );
+  const { hosts } = loadFleet(wizards);
+  expect(hosts["tower"]?.packages).toEqual({ jq: { version: "1.6-2", held: true }, git: { held: false } });
+  expect(hosts["forge"]?.packages).toEqual({
+    jq: { version: "1.7-1", held: true },
+    git: { held: false },
+    rsync: { held: true },
   });
 });

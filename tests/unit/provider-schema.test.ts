@@ -48,6 +48,7 @@ describe("the schema and the TypeScript face of the provider", () => {
     ["host:index:Files", "FilesArgs"],
     ["host:index:Unit", "UnitResourceArgs"],
     ["host:index:User", "UserArgs"],
+    ["host:index:Packages", "PackagesArgs"],
   ])("%s takes what %s declares", (token, name) => {
     const { spec } = resources[token]!;
     const declared = sdk.get(name)!;
@@ -66,6 +67,7 @@ describe("the schema and the TypeScript face of the provider", () => {
     ["host:index:Unit", "UnitArgs", ["path"]],
     ["host:index:CronFile", "CronFileArgs", ["content", "path"]],
     ["host:index:Health", "HealthArgs", []],
+    ["host:index:Package", "PackageArgs", []],
   ])("type %s is what %s declares", (token, name, computed) => {
     const type = types[token]!;
     expect(of(Object.keys(type.properties), type.required, computed)).toEqual(sdk.get(name));

@@ -60,6 +60,10 @@ complaints() { # what stands in $log, without apt's talk
   done <"$log"
 }
 
+last_words() { # the end of $log, as it would look without a terminal
+  tr -d '\r' <"$log" | grep -v '^(Reading database' | tail -n 8
+}
+
 # --- what there is ----------------------------------------------------------------------------------------------
 
 of_dpkg() { # of_dpkg FIELD NAME...: a line "VALUE NAME" for each that dpkg knows
@@ -153,7 +157,7 @@ $(complaints)"
     done
   } | write_notes
   apt_install "$@" || give_up "apt failed to install $*
-$(tail -n 12 -- "$log")"
+$(last_words)"
 }
 
 hold_packages() { # hold_packages SECONDS NAME...
@@ -224,10 +228,10 @@ remove_unneeded() { # remove_unneeded NAME...: those on which nothing else depen
   dpkg --simulate --remove -- "$@" >"$log" 2>&1 || code=$?
   # 1 says that some of them are needed.
   if [ "$code" -gt 1 ]; then give_up "dpkg cannot say what depends on $*
-$(tail -n 12 -- "$log")"; fi
+$(last_words)"; fi
   # shellcheck disable=SC2046 # names
   set -- $(sed -n 's/^Would remove or purge \([^ :]*\).*/\1/p' "$log")
   if [ $# -eq 0 ]; then return 0; fi
   apt_get remove --no-auto-remove "$@" || give_up "apt failed to remove $*
-$(tail -n 12 -- "$log")"
+$(last_words)"
 }

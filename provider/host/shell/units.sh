@@ -7,18 +7,18 @@ mark_restart() { # mark_restart UNIT
   : >"$marks/$1"
 }
 
-reload_units() { systemctl daemon-reload 9>&-; }
+reload_units() { systemctl daemon-reload </dev/null 9>&-; }
 
 unit_failed() { # unit_failed UNIT WHAT: says so, with the last lines of its journal
   {
     echo "$1 $2"
     journalctl --unit "$1" --lines 12 --output cat --no-pager --quiet || :
-  } >&2 9>&-
+  } </dev/null >&2 9>&-
   exit 77
 }
 
 answer() { # answer URL: what it answers, 000 if nothing
-  curl --silent --output /dev/null --max-time 5 --write-out '%{http_code}' -- "$1" 9>&- || :
+  curl --silent --output /dev/null --max-time 5 --write-out '%{http_code}' -- "$1" </dev/null 9>&- || :
 }
 
 restart_unit() { # restart_unit UNIT DEADLINE [URL]
@@ -26,10 +26,10 @@ restart_unit() { # restart_unit UNIT DEADLINE [URL]
     echo "curl is not installed, and without it nobody can tell whether $1 is well: add it to the host's packages" >&2
     exit 78
   fi
-  systemctl restart -- "$1" 9>&- || unit_failed "$1" "did not start"
+  systemctl restart -- "$1" </dev/null 9>&- || unit_failed "$1" "did not start"
   end=$(($(seconds) + $2)) steady=0
   while :; do
-    state=$(systemctl show --property=ActiveState,SubState --value -- "$1" 9>&-)
+    state=$(systemctl show --property=ActiveState,SubState --value -- "$1" </dev/null 9>&-)
     case $state in
       active*) steady=$((steady + 1)) ;;
       activating*auto-restart | failed* | inactive*) unit_failed "$1" "started and ended again" ;;
@@ -47,7 +47,7 @@ restart_unit() { # restart_unit UNIT DEADLINE [URL]
 }
 
 stop_unit() { # stop_unit UNIT
-  systemctl stop -- "$1" 9>&-
+  systemctl stop -- "$1" </dev/null 9>&-
   rm -f -- "$marks/$1"
   if [ -d "$marks" ]; then rmdir --ignore-fail-on-non-empty -p -- "$marks" 2>/dev/null || :; fi
 }

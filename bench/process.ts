@@ -1,0 +1,56 @@
+/** Runs a command of this machine to its end and says how long it took. */
+import { spawn } from "node:child_process";
+import { performance } from "node:perf_hooks";
+
+export interface Command {
+  argv: readonly [string, ...string[]];
+  /** Added to our own environment. */
+  env?: NodeJS.ProcessEnv;
+  cwd?: string;
+}
+
+export interface Outcome {
+  /** -1 if a signal ended it. */
+  code: number;
+  stdout: string;
+  stderr: string;
+  /** From start to end of process and output. */
+  seconds: number;
+}
+
+export function run({ argv, env, cwd }: Command, input = ""): Promise<Outcome> {
+  const [program, ...args] = argv;
+  const from = performance.now();
+  const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: "pipe" });
+  const out: Buffer[] = [];
+  const err: Buffer[] = [];
+  child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
+  child.stderr.on("data", (chunk: Buffer) => err.push(chunk));
+  // A program may end without having read its input.
+  child.stdin.on("error", () => undefined);
+  child.stdin.end(input);
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => {
+      const seconds = (performance.now() - from) / 1000;
+      resolve({
+        code: code ?? -1,
+        stdout: Buffer.concat(out).toString(),
+        stderr: Buffer.concat(err).toString(),
+        seconds,
+      });
+    });
+  });
+}
+
+/** The same for what must succeed: throws an `Error` with the command's last words where it does not. */
+export async function mustRun(command: Command, input?: string): Promise<string> {
+  const outcome = await run(command, input);
+  if (outcome.code !== 0) throw new Error(lastWords(command, outcome));
+  return outcome.stdout;
+}
+
+export function lastWords({ argv }: Command, { code, stdout, stderr }: Outcome): string {
+  const tail = `${stdout}\n${stderr}`.trim().split("\n").slice(-40).join("\n");
+  return `${argv.join(" ")} ended with ${code}:\n${tail}`;
+}

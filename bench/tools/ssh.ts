@@ -1,0 +1,51 @@
+/** Bare `ssh`: one process per machine that reads what a check has to read. No tool over SSH can be faster than this. */
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+
+import { shellQuote } from "../../fleet/shell.ts";
+import { ROOT } from "../../scripts/stack.ts";
+import type { WantedHouse } from "../wanted.ts";
+import type { Ground, Tool } from "./tool.ts";
+
+export function ssh(ground: Ground): Promise<Tool> {
+  const dir = path.join(ground.dir, "ssh");
+  return Promise.resolve({
+    name: "ssh",
+    version: "OpenSSH client",
+    cases: ["check"],
+    want: (houses) => {
+      rmSync(dir, { recursive: true, force: true });
+      mkdirSync(dir, { recursive: true });
+      for (const { name } of ground.machines) {
+        const here = houses.filter((house) => house.host === name);
+        writeFileSync(path.join(dir, name), readingScript(here));
+      }
+      return Promise.resolve();
+    },
+    forget: () => Promise.resolve(),
+    command: () => ({ argv: ["/bin/sh", path.join(ROOT, "bench", "ssh-floor.sh"), ground.sshConfig, dir] }),
+    complaint: (_, { stdout }) => {
+      const ends = stdout.split("\n").filter((line) => line === "end").length;
+      return ends === ground.machines.length ? undefined : `only ${ends} machines answered to the end`;
+    },
+    cool: () => Promise.resolve(),
+  });
+}
+
+function readingScript(houses: WantedHouse[]): string {
+  const words = (texts: string[]): string => texts.map(shellQuote).join(" ");
+  const files = houses.flatMap((house) => house.files.map(({ path }) => path));
+  const links = houses.flatMap((house) => [house.current, ...house.links].map(({ path }) => path));
+  const folders = houses.flatMap((house) => house.folders.map(({ path }) => path));
+  return [
+    "set -e",
+    `sha256sum -- ${words(files)}`,
+    `stat -c '%n %F %a %U %G' -- ${words([...folders, ...files, ...links])}`,
+    `readlink -- ${words(links)}`,
+    `getent passwd ${words(houses.map(({ account }) => account.name))}`,
+    `dpkg-query -W -f '\${Package} \${db:Status-Status}\\n' -- ${words(houses.flatMap(({ packages }) => packages))}`,
+    `systemctl show -p ActiveState,UnitFileState,NeedDaemonReload -- ${words(houses.map(({ unit }) => unit))}`,
+    "echo end",
+    "",
+  ].join("\n");
+}

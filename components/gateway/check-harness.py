@@ -1,0 +1,128 @@
+"""Says whether the installed harness follows a release, by asking it.
+
+    <venv>/bin/python -I -B gateway/check-harness.py <version>
+
+Runs in the folder of the release, with the harness's interpreter. The harness's own loader gets the release as its
+managed scope and, as the agent's configuration, one that wants other models; what it makes of both must be the chain
+of the release. Versions are not compared: a fork may have any. <version> is what an operator is told to install.
+
+Ends with 0, or with 1 and one message on standard error. Leaves nothing behind.
+"""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+SECONDS = 40
+
+AGENTS_OWN = """\
+model: {default: not-of-the-release, provider: custom, base_url: "http://127.0.0.1:9/agent"}
+fallback_providers: [{provider: custom, model: not-of-the-release, base_url: "http://127.0.0.1:9/agent"}]
+fallback_model: {provider: custom, model: not-of-the-release-either, base_url: "http://127.0.0.1:9/agent"}
+"""
+
+
+def answer() -> None:
+    """In a process of its own: prints the chain of the release and the harness's, both read by the harness."""
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # the harness may print what it likes
+
+    import yaml
+    from hermes_cli.config import load_config
+    from hermes_cli.fallback_config import get_fallback_chain
+
+    def chain(config: dict) -> list[str]:
+        main = config["model"]
+        first = {**main, "model": main["default"]}
+        return [
+            f"{entry['provider']}/{entry['model']}" + (f" at {entry['base_url']}" if entry.get("base_url") else "")
+            for entry in [first, *get_fallback_chain(config)]
+        ]
+
+    release = yaml.safe_load(Path(os.environ["HERMES_MANAGED_DIR"], "config.yaml").read_text(encoding="utf-8"))
+    server = importlib.util.find_spec("aiohttp") is not None
+    json.dump({"release": chain(release), "harness": chain(load_config()), "server": server}, out)
+
+
+def ask(home: str) -> dict:
+    """The answer of a harness whose agent's home is this folder; raises `RuntimeError` where it gives none."""
+    Path(home, "config.yaml").write_text(AGENTS_OWN, encoding="utf-8")
+    child = subprocess.Popen(
+        [sys.executable, "-I", "-B", os.path.abspath(__file__), "--answer"],
+        cwd=home,
+        env={"PATH": os.defpath, "HOME": home, "HERMES_HOME": home, "HERMES_MANAGED_DIR": os.getcwd()},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        out, err = child.communicate(timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(f"gave no answer in {SECONDS} s") from None
+    finally:
+        kill_session(child)
+    if child.returncode != 0:
+        last = (err.decode("utf-8", "replace").strip().splitlines() or [f"code {child.returncode}"])[-1]
+        raise RuntimeError(f"could not be asked: {last[:300]}")
+    return json.loads(out)
+
+
+def kill_session(leader: subprocess.Popen) -> None:
+    """Ends whatever the harness started."""
+    try:
+        os.killpg(leader.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # it has ended, and nothing of it is left
+    leader.wait()
+
+
+def problem() -> str | None:
+    """What is wrong with the harness, None if nothing is."""
+    with tempfile.TemporaryDirectory(prefix="wizard-house-check-", ignore_cleanup_errors=True) as home:
+        try:
+            said = ask(home)
+        except RuntimeError as error:
+            return str(error)
+    if said["harness"] != said["release"]:
+        return (
+            "does not follow the managed scope, by which a release takes precedence over what the agent writes: "
+            f"the release says {', '.join(said['release'])}, the harness would use {', '.join(said['harness'])}"
+        )
+    return None if said["server"] else "has no aiohttp, without which a gateway does not answer on /health"
+
+
+def installed() -> str:
+    try:
+        return f"hermes-agent {version('hermes-agent')}"
+    except PackageNotFoundError:
+        return "no hermes-agent installed"
+
+
+def main() -> int:
+    if sys.argv[1] == "--answer":
+        answer()
+        return 0
+    wanted = sys.argv[1]
+    # An end that is asked for still takes away the folder and the child.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped while asking the harness"))
+    wrong = problem()
+    if wrong is None:
+        return 0
+    print(
+        f"The harness {sys.executable} ({installed()}) {wrong}. Needed is hermes-agent {wanted}, or another version "
+        f"with a managed scope, which came with 0.17. As root: {sys.executable} -m pip install "
+        f"'hermes-agent[messaging]=={wanted}'",
+        file=sys.stderr,
+    )
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

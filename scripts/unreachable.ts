@@ -1,0 +1,86 @@
+/** Pure: the houses that could not be looked at, told apart by the provider's words in the engine's events. */
+import { CANNOT_LOOK } from "../provider/errors.ts";
+import type { EngineEvent } from "./events.ts";
+import { isFollowUp, lines, tidy } from "./messages.ts";
+import { nameOf, typeOf, type Places } from "./places.ts";
+
+/** A house that could not be looked at, or a host where nothing but what its houses share is concerned. */
+export interface Unreachable {
+  house: string;
+  /** Name of the host; empty if it is not known. */
+  host: string;
+  /** One line. */
+  reason: string;
+  /** It was to be taken down: `wizards/` has it no more, or all houses are. */
+  leaving?: true;
+}
+
+export interface Looks {
+  unreachable: Unreachable[];
+  /** Houses that could not be looked at before they were updated; the update then reached them. */
+  reached: Unreachable[];
+}
+
+/** What became of one resource that could not be looked at. The last word counts. */
+interface Look {
+  reason: string;
+  outcome: "blind" | "reached" | "failed";
+  leaving: boolean;
+}
+
+/** Each house is named once, however many of its resources share its fate. */
+export function looksOf(events: readonly EngineEvent[], places: Places): Looks {
+  const looks = new Map<string, Look>();
+  for (const { diagnosticEvent, resOutputsEvent, resOpFailedEvent } of events) {
+    const urn = diagnosticEvent?.urn ?? resOutputsEvent?.metadata.urn ?? resOpFailedEvent?.metadata.urn ?? "";
+    const look = looks.get(urn);
+    if (diagnosticEvent?.urn && diagnosticEvent.message.includes(CANNOT_LOOK)) {
+      looks.set(urn, {
+        leaving: false,
+        ...look,
+        reason: reasonIn(diagnosticEvent.message),
+        outcome: "blind",
+      });
+    } else if (!look) continue;
+    else if (diagnosticEvent) {
+      // It was reached after all, and what went wrong there is told as a failure.
+      if (diagnosticEvent.severity === "error" && !isFollowUp(diagnosticEvent.message))
+        look.outcome = "failed";
+    } else if (resOpFailedEvent) look.leaving ||= resOpFailedEvent.metadata.op === "delete";
+    else if (resOutputsEvent && !resOutputsEvent.planning) look.outcome = "reached";
+  }
+  const blind = entries(looks, "blind", places);
+  const known = new Set(blind.map(({ house }) => house));
+  const reached = entries(looks, "reached", places).filter(({ house }) => !known.has(house));
+  return { unreachable: withoutSharedHosts(blind), reached: withoutSharedHosts(reached) };
+}
+
+function entries(looks: Map<string, Look>, outcome: Look["outcome"], places: Places): Unreachable[] {
+  const found = new Map<string, Unreachable>();
+  // A release says best where the house is; it comes first.
+  const all = [...looks].sort(([a], [b]) => rank(a) - rank(b) || (a < b ? -1 : 1));
+  for (const [urn, look] of all) {
+    if (look.outcome !== outcome) continue;
+    const house = places.houseOf(urn);
+    const known = found.get(house);
+    if (known === undefined) {
+      const leaving = look.leaving && { leaving: true as const };
+      found.set(house, { house, host: places.hostOf(urn) ?? "", reason: look.reason, ...leaving });
+    } else if (look.leaving) known.leaving = true;
+  }
+  return [...found.values()].sort((a, b) => (a.house < b.house ? -1 : 1));
+}
+
+const rank = (urn: string): number => (typeOf(urn) === "host:index:Release" ? 0 : 1);
+
+/** What the houses of a host share is not told of beside one of these houses. */
+function withoutSharedHosts(all: Unreachable[]): Unreachable[] {
+  const told = new Set(all.filter(({ house, host }) => house !== host).map(({ host }) => host));
+  return all.filter(({ house, host }) => house !== host || !told.has(host));
+}
+
+/** The provider's own words: the engine puts a line before them, and they begin with the name of what was looked at. */
+function reasonIn(message: string): string {
+  const own = lines(tidy(message)).find((line) => line.includes(CANNOT_LOOK)) ?? "";
+  return own.slice(own.indexOf(CANNOT_LOOK) + CANNOT_LOOK.length).replace(/^[:,\s]+/, "");
+}

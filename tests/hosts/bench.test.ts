@@ -1,0 +1,207 @@
+/** The bench itself: its reckoning, and one short run of all tools on real machines. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+import { differences, expectedFingerprint } from "../../bench/fingerprint.ts";
+import { verdicts, type Figures } from "../../bench/goals.ts";
+import { CASES, readOptions, TOOLS, type CaseName, type ToolName } from "../../bench/options.ts";
+import { mustRun, run, type Outcome } from "../../bench/process.ts";
+import { markdownReport, textReport } from "../../bench/report.ts";
+import { median, type Result } from "../../bench/result.ts";
+import type { WantedHouse } from "../../bench/wanted.ts";
+
+const ROOT = path.resolve(import.meta.dirname, "..", "..");
+
+describe("arguments", () => {
+  test("defaults", () => {
+    expect(readOptions(["--houses", "100"])).toEqual({
+      houses: 100,
+      machines: 30,
+      runs: 5,
+      tools: [...TOOLS],
+      cases: [...CASES],
+      json: undefined,
+      markdown: undefined,
+      profile: false,
+    });
+    expect(readOptions(["--houses=3", "--profile"])).toMatchObject({ houses: 3, machines: 3, profile: true });
+  });
+
+  test("tools and cases keep their order", () => {
+    const { tools, cases } = readOptions(["--houses", "1", "--tools", "ssh,ours", "--cases=apply,check"]);
+    expect({ tools, cases }).toEqual({ tools: ["ours", "ssh"], cases: ["check", "apply"] });
+  });
+
+  test.each([
+    [["--machines", "2"], /--houses must be a whole number from 1 to 1000/],
+    [["--houses", "0"], /--houses must be a whole number from 1 to 1000, got "0"/],
+    [["--houses", "2", "--machines", "3"], /--machines must be a whole number from 1 to 2/],
+    [["--houses", "2", "--tools", "chef"], /--tools does not know chef; allowed: ours,ansible/],
+    [["--houses", "2", "--fast"], /bench does not know "--fast"/],
+    [["--houses", "2", "--json"], /--json needs a value/],
+  ])("%j is refused", (args, message) => {
+    expect(() => readOptions(args)).toThrow(message);
+  });
+});
+
+test("medians", () => {
+  expect(median([])).toBe(null);
+  expect(median([3, 1, 2])).toBe(2);
+  expect(median([10, 1, 2, 3])).toBe(2.5);
+});
+
+describe("goals", () => {
+  const nothing = Object.fromEntries(TOOLS.map((tool) => [tool, null])) as Record<ToolName, null>;
+  const figures = (houses: number, check: Partial<Record<ToolName, number>>): Figures => ({
+    houses,
+    machines: houses,
+    cases: { check: { ...nothing, ...check } },
+    sessions: {},
+    memory: {},
+  });
+
+  test("are met or missed by the figures", () => {
+    const met = verdicts(figures(30, { ours: 2, ansible: 70, pyinfra: 3 }));
+    expect(met).toEqual([
+      { goal: "check: at least 35x faster than ansible", reached: "35.0x", met: true },
+      { goal: "check: at least 1.6x faster than pyinfra", reached: "1.5x", met: false },
+    ]);
+  });
+
+  test("that need a figure nobody has are not told", () => {
+    expect(verdicts(figures(30, { ansible: 70 }))).toEqual([]);
+  });
+
+  test("of 100 houses are others", () => {
+    expect(verdicts(figures(100, { ours: 2, ssh: 1 }))).toEqual([
+      { goal: "check: at most 1.6x bare ssh", reached: "2.0x", met: false },
+    ]);
+  });
+});
+
+describe("the comparison of machines", () => {
+  const house: WantedHouse = {
+    name: "w001",
+    host: "m1",
+    path: "/srv/w001",
+    packages: ["curl"],
+    account: { name: "agent", home: "/srv/w001/home", shell: "/bin/false", comment: "an agent" },
+    release: "0123456789abcdef",
+    folders: [{ path: "/srv/w001", mode: "0750", owner: "root", group: "agent" }],
+    files: [{ path: "/srv/w001/a", mode: "0640", owner: "root", group: "agent", content: "text\n" }],
+    current: { path: "/srv/w001/current", target: "releases/1" },
+    links: [{ path: "/etc/cron.d/a", target: "../../srv/w001/a" }],
+    unit: "a.service",
+    health: "http://127.0.0.1:1/health",
+  };
+  const wanted = expectedFingerprint([house]);
+
+  test("finds equal what is equal", () => {
+    expect(differences(wanted, { ...wanted, "path /elsewhere": "absent" })).toEqual([]);
+  });
+
+  test.each(Object.keys(wanted))("notices another %s", (thing) => {
+    expect(differences(wanted, { ...wanted, [thing]: "absent" })).toEqual([
+      `${thing}: absent, wanted ${wanted[thing]}`,
+    ]);
+  });
+
+  test("covers every kind of thing", () => {
+    expect(wanted).toEqual({
+      "path /srv/w001": "folder 0750 root agent",
+      "path /srv/w001/a":
+        "file 0640 root agent b9e68e1bea3e5b19ca6b2f98b73a54b73daafaa250484902e09982e07a12e733",
+      "path /srv/w001/current": "link to releases/1",
+      "path /etc/cron.d/a": "link to ../../srv/w001/a",
+      "package curl": "installed",
+      "account agent": "group agent home /srv/w001/home shell /bin/false comment an agent",
+      "unit a.service": "active, health 200",
+    });
+  });
+});
+
+describe("a short run", () => {
+  const dir = mkdtempSync(path.join(os.tmpdir(), "bench-test-"));
+  afterAll(() => rmSync(dir, { recursive: true, force: true }));
+  let outcome: Outcome;
+  let result: Result;
+  beforeAll(async () => {
+    const json = path.join(dir, "result.json");
+    const argv = [
+      "scripts/run.mjs",
+      "bench",
+      "--houses",
+      "3",
+      "--machines",
+      "2",
+      "--runs",
+      "1",
+      "--json",
+      json,
+    ];
+    outcome = await run({ argv: [process.execPath, ...argv], cwd: ROOT });
+    if (outcome.code === 0) result = JSON.parse(readFileSync(json, "utf8")) as Result;
+  });
+
+  test("ends well", () => {
+    expect(outcome, outcome.stderr.slice(-4000)).toMatchObject({ code: 0 });
+  });
+
+  test("has a figure for every tool and case, and null where there is none", () => {
+    const shape = Object.fromEntries(
+      CASES.map((name) => [
+        name,
+        Object.fromEntries(
+          TOOLS.map((tool) => [
+            tool,
+            tool === "ssh" && name !== "check" ? null : (expect.any(Number) as unknown),
+          ]),
+        ),
+      ]),
+    ) as unknown;
+    expect(result).toMatchObject({ houses: 3, machines: 2, runs: 1, failures: [] });
+    for (const figure of ["cases", "connections", "sessions", "bytes"] as const) {
+      expect(result[figure], figure).toEqual(shape);
+    }
+  });
+
+  test("the machines are equal after all tools, and a changed byte would have been noticed", () => {
+    expect(result.control).toEqual({ equal: true, notices: true });
+  });
+
+  test("counts what really travelled", () => {
+    const check = (figure: "connections" | "bytes", tool: ToolName): number =>
+      result[figure].check?.[tool] ?? 0;
+    // Bare ssh dials each machine once.
+    expect(check("connections", "ssh")).toBe(2);
+    for (const tool of TOOLS) {
+      expect(check("connections", tool), tool).toBeGreaterThanOrEqual(2);
+      expect(check("bytes", tool), tool).toBeGreaterThan(10_000);
+    }
+    const peak = (name: CaseName, tool: ToolName): number => result.memory[name]?.[tool] ?? 0;
+    // A Node process alone is larger, and all of them together are smaller than this machine.
+    expect(peak("check", "ours")).toBeGreaterThan(30e6);
+    expect(peak("check", "ours")).toBeLessThan(2e9);
+  });
+
+  test("is told as text and as Markdown", () => {
+    expect(textReport(result)).toContain("3 houses on 2 machines");
+    expect(markdownReport(result)).toMatch(/\| check \|( [0-9.]+ \|){5}\n/);
+    expect(markdownReport(result)).toContain("To repeat: `npm run bench -- --houses 3 --machines 2");
+  });
+});
+
+test("a tool that fails makes the bench fail", async () => {
+  await expect(mustRun({ argv: ["/bin/sh", "-c", "echo words; exit 3"] })).rejects.toThrow(
+    /ended with 3:\nwords/,
+  );
+  const { code, stderr } = await run({
+    argv: [process.execPath, "scripts/run.mjs", "bench", "--houses", "none"],
+    cwd: ROOT,
+  });
+  expect(code).toBe(1);
+  expect(stderr).toContain('--houses must be a whole number from 1 to 1000, got "none"');
+});
