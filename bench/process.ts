@@ -16,16 +16,26 @@ export interface Outcome {
   stderr: string;
   /** From start to end of process and output. */
   seconds: number;
+  /** Processor seconds of the command and of all its descendants that were waited for. */
+  processor: number;
 }
 
+/** Reports, behind the command, what the shell's children have used. */
+const TIMED = '"$@"; code=$?; times >&3; exit "$code"';
+
 export function run({ argv, env, cwd }: Command, input = ""): Promise<Outcome> {
-  const [program, ...args] = argv;
   const from = performance.now();
-  const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: "pipe" });
+  const child = spawn("/bin/sh", ["-c", TIMED, "sh", ...argv], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ["pipe", "pipe", "pipe", "pipe"],
+  });
+  let times = "";
   const out: Buffer[] = [];
   const err: Buffer[] = [];
   child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
   child.stderr.on("data", (chunk: Buffer) => err.push(chunk));
+  child.stdio[3]?.on("data", (chunk: Buffer) => (times += chunk.toString()));
   // A program may end without having read its input.
   child.stdin.on("error", () => undefined);
   child.stdin.end(input);
@@ -38,9 +48,16 @@ export function run({ argv, env, cwd }: Command, input = ""): Promise<Outcome> {
         stdout: Buffer.concat(out).toString(),
         stderr: Buffer.concat(err).toString(),
         seconds,
+        processor: childrensSeconds(times),
       });
     });
   });
+}
+
+/** The second line of `times`: user and system time of children, such as `0m1.25s 0m0.30s`. */
+function childrensSeconds(text: string): number {
+  const parts = text.split("\n")[1]?.matchAll(/(\d+)m([\d.]+)s/g) ?? [];
+  return [...parts].reduce((sum, [, minutes, seconds]) => sum + 60 * Number(minutes) + Number(seconds), 0);
 }
 
 /** The same for what must succeed: throws an `Error` with the command's last words where it does not. */

@@ -70,8 +70,8 @@ export async function runProfiled(
       { at: to - from, what: `${kind.replace("first", "last")} is gone` },
     ]),
     ...span("login", /^Accepted publickey for /),
-    ...span("script starts on a host", /^Starting session: /),
-    ...span("script has ended on a host", /^Close session: /),
+    ...span("shell starts on a host", /^Starting session: /),
+    ...span("logout", /^Disconnected from /),
     { at: outcome.seconds, what: "the end" },
   ];
   return { outcome, moments: moments.sort((a, b) => a.at - b.at) };

@@ -85,6 +85,10 @@ function sections(result: Result): Section[] {
   const all: Section[] = [
     { title: "Seconds, median", rows: rows(result.cases, (value) => value.toFixed(2)) },
     { title: "Times our own", rows: result.versions.ours === undefined ? [] : ratios },
+    {
+      title: "Processor seconds on the operator's side",
+      rows: rows(result.processor, (value) => value.toFixed(2)),
+    },
     { title: "SSH connections", rows: rows(result.connections, (value) => value.toFixed(0)) },
     { title: "Commands over them", rows: rows(result.sessions, (value) => value.toFixed(0)) },
     {

@@ -11,6 +11,8 @@ export interface Run {
   case: CaseName;
   tool: ToolName;
   seconds: number;
+  /** Processor seconds on the operator's side. */
+  processor: number;
   traffic: Traffic;
 }
 
@@ -48,6 +50,8 @@ export interface Result {
   versions: Partial<Record<ToolName, string>>;
   /** Median seconds of the whole command. */
   cases: ByCase;
+  /** Median processor seconds of the command and its descendants, without the machines. */
+  processor: ByCase;
   /** Medians over all machines together: logins, commands started over them, bytes on the cables both ways. */
   connections: ByCase;
   sessions: ByCase;
@@ -83,6 +87,7 @@ export function resultOf(facts: Facts): Result {
   const { timed, sampled } = facts.raw;
   const figures = {
     cases: medians(timed, ({ seconds }) => seconds),
+    processor: medians(timed, ({ processor }) => processor),
     connections: medians(timed, ({ traffic }) => traffic.connections),
     sessions: medians(timed, ({ traffic }) => traffic.sessions),
     bytes: medians(timed, ({ traffic }) => traffic.sent + traffic.received),

@@ -84,8 +84,11 @@ export async function measureAll(stage: Stage): Promise<Measurements> {
     } else {
       const { outcome, traffic } = await measure(machines, command);
       accept(outcome);
-      raw.timed.push({ case: name, tool: tool.name, seconds: outcome.seconds, traffic });
-      say(`${name.padEnd(9)} ${tool.name.padEnd(8)} ${outcome.seconds.toFixed(2).padStart(8)} s`);
+      const { seconds, processor } = outcome;
+      raw.timed.push({ case: name, tool: tool.name, seconds, processor, traffic });
+      say(
+        `${name.padEnd(9)} ${tool.name.padEnd(8)} ${seconds.toFixed(2).padStart(8)} s ${processor.toFixed(2).padStart(8)} s of processor`,
+      );
     }
   };
 

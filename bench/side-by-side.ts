@@ -30,6 +30,14 @@ export async function main(args: readonly string[]): Promise<number> {
   const date = new Date().toISOString();
   const dir = mkdtempSync(path.join(os.tmpdir(), "wizard-houses-bench-"));
   const bed = await bringUpMachines(options.machines);
+  const stop = (): void => {
+    say("stopped: taking the machines down");
+    void bed.takeDown().finally(() => {
+      rmSync(dir, { recursive: true, force: true });
+      process.exit(130);
+    });
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, stop);
   try {
     const stand = readFileSync(path.join(ROOT, "bench", "host", "gateway.py"), "utf8");
     await Promise.all(bed.machines.map((machine) => runHostScript(machine, "prepare.sh", stand)));
@@ -64,6 +72,7 @@ export async function main(args: readonly string[]): Promise<number> {
     });
     return finish(result, options);
   } finally {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, stop);
     await bed.takeDown();
     rmSync(dir, { recursive: true, force: true });
   }

@@ -182,7 +182,7 @@ export interface UserArgs {
   groups?: string[];
 }
 
-/** A system account with its own group. Removed on destroy only if this resource made it. */
+/** A system account with its own group. Removed on destroy only if this resource made it and its home is gone. */
 export class User extends pulumi.CustomResource {
   constructor(name: string, args: pulumi.Inputs & UserArgs, opts?: pulumi.CustomResourceOptions) {
     super("host:index:User", name, args, opts);

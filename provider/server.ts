@@ -4,6 +4,7 @@
  * The engine starts it twice per run and uses one, so nothing happens before the first request that needs a host. An
  * engine that is killed leaves the provider running; it notices by the end of its standard input.
  */
+import { setMaxListeners } from "node:events";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
@@ -59,7 +60,8 @@ function opener(projectFolder: string, signal: AbortSignal, tell: Tell): OpenHos
       ? sshTransport(sshTarget(connection), workplace)
       : localTransport(String(connection["root"]), projectFolder);
   return (connection: Values) => {
-    const key = JSON.stringify(connection);
+    // The engine sends properties in any order.
+    const key = JSON.stringify(Object.entries(connection).sort());
     const known = sessions.get(key);
     if (known) return known;
     const session = openSession({
@@ -78,6 +80,8 @@ export async function serve(): Promise<void> {
   const engineAddress = process.argv.slice(2).find((argument) => !argument.startsWith("-"));
   const tell = teller(engineAddress);
   const stop = new AbortController();
+  // Every script that is running anywhere listens to it.
+  setMaxListeners(0, stop.signal);
   const server = new grpc.Server({
     "grpc.max_receive_message_length": -1,
     "grpc.max_send_message_length": -1,

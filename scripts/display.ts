@@ -1,7 +1,8 @@
 /** What `up`, `preview` and `destroy` show while the engine works: a line for each change on a host, and nothing else when all is well. */
-import type { EngineEvent, Step } from "./events.ts";
-import { isFollowUp, lines, tidy } from "./messages.ts";
 import { CANNOT_LOOK } from "../provider/errors.ts";
+import type { EngineEvent, Step } from "./events.ts";
+import { COLLECTIONS } from "./findings.ts";
+import { isFollowUp, lines, tidy } from "./messages.ts";
 import { Places, typeOf } from "./places.ts";
 import { parsePropertyPath } from "./property-path.ts";
 
@@ -15,15 +16,9 @@ const ENGINES_OWN = [
 export const wantsEngineDisplay = (args: readonly string[]): boolean =>
   args.some((argument) => ENGINES_OWN.some((pattern) => pattern.test(argument)));
 
-/** The engine's own signs. */
+/** Steps that are told, with the engine's own signs. */
+const STEPS = ["create", "update", "delete", "replace"] as const;
 const SIGNS: Readonly<Record<string, string>> = { create: "+", update: "~", delete: "-", replace: "+-" };
-const SIGNED = ["create", "update", "delete", "replace"];
-const DONE: Readonly<Record<string, string>> = {
-  create: "created",
-  update: "updated",
-  delete: "deleted",
-  replace: "replaced",
-};
 
 /** Names of changed files that are shown. */
 const SHOWN = 4;
@@ -35,9 +30,14 @@ export class Display {
   readonly #details = new Map<string, string>();
   readonly #blind = new Set<string>();
   readonly #said = new Set<string>();
+  /** Told at the end, when it is known where each resource belongs. */
+  readonly #advice: NonNullable<EngineEvent["policyEvent"]>[] = [];
+  readonly #verb: (op: string) => string;
 
-  constructor(write: (line: string) => void) {
+  /** @param planned whether nothing is done: a preview */
+  constructor(write: (line: string) => void, planned: boolean) {
     this.#write = write;
+    this.#verb = (op) => (planned ? `to ${op}` : `${op}d`);
   }
 
   show({ diagnosticEvent, policyEvent, resourcePreEvent, resOutputsEvent, ...event }: EngineEvent): void {
@@ -46,27 +46,23 @@ export class Display {
     else if (event.resOpFailedEvent) this.#failed(event.resOpFailedEvent.metadata);
     else if (diagnosticEvent) this.#tell(diagnosticEvent);
     else if (event.summaryEvent) this.#summary(event.summaryEvent);
-    else if (policyEvent?.enforcementLevel === "advisory") {
-      const house = policyEvent.resourceUrn ? `${this.#places.houseOf(policyEvent.resourceUrn)}: ` : "";
-      const message = lines(tidy(policyEvent.message)).join(" ");
-      this.#line(`policy (advice): ${house}${policyEvent.policyName}: ${message}`);
-    }
+    else if (policyEvent?.enforcementLevel === "advisory") this.#advice.push(policyEvent);
   }
 
   #begin(step: Step): void {
     this.#places.learn([step]);
-    if (SIGNED.includes(step.op)) this.#details.set(step.urn, changedNames(step));
+    if (SIGNS[step.op]) this.#details.set(step.urn, changedNames(step));
   }
 
   #done({ op, urn }: Step): void {
-    if (!SIGNED.includes(op) || !this.#places.isManaged(urn)) return;
+    if (!SIGNS[op] || !this.#places.isManaged(urn)) return;
     this.#line(`${SIGNS[op]} ${this.#label(urn)}${this.#details.get(urn) ?? ""}`);
     this.#details.delete(urn);
   }
 
   /** Why is told at the end, once for each house. */
   #failed({ op, urn }: Step): void {
-    if (!this.#blind.has(urn)) this.#line(`! ${this.#label(urn)}: not ${DONE[op] ?? op}, see below`);
+    if (!this.#blind.has(urn)) this.#line(`! ${this.#label(urn)}: not ${this.#verb(op)}, see below`);
   }
 
   #label(urn: string): string {
@@ -83,10 +79,17 @@ export class Display {
   }
 
   #summary({ resourceChanges, durationSeconds = 0 }: NonNullable<EngineEvent["summaryEvent"]>): void {
+    for (const { resourceUrn, policyName, message } of this.#advice) {
+      const house = resourceUrn ? `${this.#places.houseOf(resourceUrn)}: ` : "";
+      this.#line(`policy (advice): ${house}${policyName}: ${lines(tidy(message)).join(" ")}`);
+    }
     const changes = resourceChanges ?? {};
-    const changed = SIGNED.filter((op) => changes[op]).map((op) => `${SIGNS[op]} ${changes[op]} ${DONE[op]}`);
-    const rows = [...changed, ...(changes["same"] ? [`${changes["same"]} unchanged`] : [])];
-    this.#write(["Resources:", ...(rows.length === 0 ? ["none"] : rows).map((row) => `    ${row}`)].join("\n"));
+    const changed = STEPS.filter((op) => changes[op]);
+    const rows = changed.map((op) => `${SIGNS[op]} ${changes[op]} ${this.#verb(op)}`);
+    if (changes["same"]) rows.push(`${changes["same"]} unchanged`);
+    this.#write(
+      ["Resources:", ...(rows.length === 0 ? ["none"] : rows).map((row) => `    ${row}`)].join("\n"),
+    );
     this.#write(`\nDuration: ${durationSeconds}s`);
   }
 
@@ -98,14 +101,14 @@ export class Display {
   }
 }
 
-/** What differs, in a few words: names of files, or of properties where no file is concerned. */
+/** What differs, in a few words: names of files and the like, or of properties where none of these is concerned. */
 function changedNames({ detailedDiff }: Step): string {
-  const names = Object.keys(detailedDiff ?? {}).map((key) => {
-    const [top, name] = parsePropertyPath(key);
-    return String(typeof name === "string" ? name : top);
-  });
-  const distinct = [...new Set(names)];
-  if (distinct.length === 0) return "";
-  const more = distinct.length > SHOWN ? ` and ${distinct.length - SHOWN} more` : "";
-  return `: ${distinct.slice(0, SHOWN).join(", ")}${more}`;
+  const paths = Object.keys(detailedDiff ?? {}).map(parsePropertyPath);
+  const entries = paths.flatMap(([top, name]) =>
+    COLLECTIONS.includes(String(top)) && name !== undefined ? [String(name)] : [],
+  );
+  const names = [...new Set(entries.length > 0 ? entries : paths.map(([top]) => String(top)))];
+  if (names.length === 0) return "";
+  const more = names.length > SHOWN ? ` and ${names.length - SHOWN} more` : "";
+  return `: ${names.slice(0, SHOWN).join(", ")}${more}`;
 }

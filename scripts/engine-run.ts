@@ -18,22 +18,27 @@ export interface EngineResult {
   events: EngineEvent[];
 }
 
-/**
- * Runs an operation and collects its events. `display: "pulumi"` leaves the terminal to the engine; `"none"` shows
- * nothing of its own but returns what it wrote to stderr through `onStderr`.
- */
+/** Instead of the engine's own display, which then shows nothing. */
+export interface EventDisplay {
+  onStderr(text: string): void;
+  onEvent?(event: EngineEvent): void;
+}
+
+/** Runs an operation and collects its events. `display: "pulumi"` leaves the terminal to the engine. */
 export async function runOperation(
   call: EngineCall,
   args: readonly string[],
-  display: "pulumi" | { onStderr(text: string): void },
+  display: "pulumi" | EventDisplay,
 ): Promise<EngineResult> {
-  const listener = await listenForEvents();
+  const listener = await listenForEvents(
+    display === "pulumi" ? undefined : (event) => display.onEvent?.(event),
+  );
   const stdio: StdioOptions = display === "pulumi" ? "inherit" : ["ignore", "ignore", "pipe"];
   const code = await run(
     call,
     [...args, "--event-log", listener.address],
     stdio,
-    display === "pulumi" ? undefined : display.onStderr,
+    display === "pulumi" ? undefined : (text) => display.onStderr(text),
   );
   return { code, events: await listener.close() };
 }
@@ -54,6 +59,25 @@ export async function runQuietly(call: EngineCall, args: readonly string[]): Pro
   return code;
 }
 
+/** Runs a command that takes something on stdin and answers on stdout. What it says on stderr is shown if it fails. */
+export async function runWithInput(
+  call: EngineCall,
+  args: readonly string[],
+  input: string,
+): Promise<{ code: number; stdout: string }> {
+  let stdout = "";
+  let stderr = "";
+  const code = await run(
+    call,
+    [...args, "--non-interactive", "--color=never"],
+    ["pipe", "pipe", "pipe"],
+    (text) => (stderr += text),
+    { text: input, onStdout: (text) => (stdout += text) },
+  );
+  if (code !== 0) process.stderr.write(stderr);
+  return { code, stdout };
+}
+
 /** Runs a command with the terminal to itself. Returns the exit code. */
 export function runAttached(call: EngineCall, args: readonly string[]): Promise<number> {
   return run(call, args, "inherit", undefined);
@@ -64,14 +88,20 @@ function run(
   args: readonly string[],
   stdio: StdioOptions,
   onOutput: ((text: string) => void) | undefined,
+  input?: { text: string; onStdout(text: string): void },
 ): Promise<number> {
   // On a terminal Ctrl-C reaches the whole foreground group, the engine included. A second SIGINT makes it stop at once
   // instead of in order, so there it is not sent again; elsewhere the engine gets a group of its own and exactly what we get.
   const sharesTerminal = process.stdin.isTTY === true;
   const child = spawn(call.engine, args, { cwd: ROOT, env: call.env, stdio, detached: !sharesTerminal });
   if (onOutput) {
-    child.stdout?.setEncoding("utf8").on("data", onOutput);
+    child.stdout?.setEncoding("utf8").on("data", input ? (text: string) => input.onStdout(text) : onOutput);
     child.stderr?.setEncoding("utf8").on("data", onOutput);
+  }
+  if (input) {
+    // A command that failed before it read everything says why by itself.
+    child.stdin?.on("error", () => undefined);
+    child.stdin?.end(input.text);
   }
   const onInterrupt = (): void => {
     if (!sharesTerminal) child.kill("SIGINT");

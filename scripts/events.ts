@@ -37,6 +37,9 @@ export interface EngineEvent {
   summaryEvent?: { resourceChanges?: Record<string, number> | null; durationSeconds?: number };
 }
 
+/** Steps that change something, as opposed to looking, or to being a half of a `replace`. */
+export const CHANGES: ReadonlySet<string> = new Set(["create", "update", "delete", "replace"]);
+
 /** Steps in which both sides are alike. */
 const WITHOUT_DIFFERENCE = new Set(["same", "refresh", "read"]);
 

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 
 import { CANNOT_LOOK } from "../provider/errors.ts";
-import type { EngineEvent, ResourceState, Step } from "./events.ts";
+import { CHANGES, type EngineEvent, type ResourceState, type Step } from "./events.ts";
 import { escapeText, isFollowUp, tidy } from "./messages.ts";
 import { HOUSE, nameOf, Places, typeOf } from "./places.ts";
 import { formatPropertyPath, parsePropertyPath, valueAt } from "./property-path.ts";
@@ -45,9 +45,7 @@ export interface Findings {
 
 const RELEASE = "host:index:Release";
 /** Maps of a release whose entries have a name of their own. */
-const COLLECTIONS = ["files", "links", "directories", "units", "cron", "layout"];
-/** Steps that change something, as opposed to looking, or to being a half of a `replace`. */
-const CHANGES = new Set(["create", "update", "delete", "replace"]);
+export const COLLECTIONS: readonly string[] = ["files", "links", "directories", "units", "cron", "layout"];
 
 export function findingsOf(events: readonly EngineEvent[]): Findings {
   const steps = events.flatMap((event) => (event.resourcePreEvent ? [event.resourcePreEvent.metadata] : []));

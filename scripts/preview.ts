@@ -4,5 +4,5 @@ import { openSession } from "./session.ts";
 
 export async function main(args: readonly string[]): Promise<number> {
   const session = await openSession(args, { needsFleet: true });
-  return session ? await operate(session, "preview", []) : 1;
+  return session ? await operate(session, "preview") : 1;
 }

@@ -1,22 +1,28 @@
 /** Clears up after an engine that was killed, before `up` and `destroy`, and never without being told to. */
-import { createInterface } from "node:readline/promises";
-
+import { agreed } from "./ask.ts";
 import { runQuietly, type EngineCall } from "./engine-run.ts";
 import { describeLock, findLeftovers } from "./locks.ts";
 import type { StackFiles } from "./stack.ts";
 
+export interface RecoveryOptions {
+  /** Clears up without asking: `--recover`. */
+  allowed: boolean;
+  /** Whether interrupted creations are left alone: clearing them looks at every host. Default false. */
+  locksOnly?: boolean;
+}
+
 /**
- * Returns whether the command may go on. Asks on a terminal; elsewhere `--recover` (here `allowed`) stands for the
- * answer. Locks of living processes and of other machines are not touched.
+ * Returns whether the command may go on. Asks on a terminal; elsewhere `allowed` stands for the answer. Locks of living processes and of other machines are not touched.
  */
 export async function recover(
   call: EngineCall,
   files: StackFiles | undefined,
-  allowed: boolean,
+  { allowed, locksOnly = false }: RecoveryOptions,
   say: (line: string) => void,
 ): Promise<boolean> {
   if (files === undefined) return true;
-  const { locks, pendingCreates } = findLeftovers(files);
+  const { locks, pendingCreates: created } = findLeftovers(files);
+  const pendingCreates = locksOnly ? [] : created;
   const held = locks.filter(({ owner }) => owner !== "dead");
   for (const { lock, owner } of held) {
     say(
@@ -36,7 +42,7 @@ export async function recover(
       `an interrupted run was creating ${pendingCreates.join(", ")}; whether that was finished is not known`,
     );
   }
-  if (!(allowed || (await agreed()))) {
+  if (!(allowed || (await agreed("clear this up and go on?")))) {
     say("nothing was changed; run the command again with -- --recover to clear this up first");
     return false;
   }
@@ -51,14 +57,4 @@ export async function recover(
     if ((await runQuietly(call, refresh)) !== 0) return false;
   }
   return true;
-}
-
-async function agreed(): Promise<boolean> {
-  if (!process.stdin.isTTY) return false;
-  const prompt = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return /^y(es)?$/i.test((await prompt.question("clear this up and go on? [y/N] ")).trim());
-  } finally {
-    prompt.close();
-  }
 }

@@ -2,8 +2,10 @@
 import path from "node:path";
 
 import { FleetError, loadFleet } from "../fleet/index.ts";
+import type { Fleet } from "../fleet/model.ts";
 import { EngineUnavailableError, ensureEngine } from "../toolchain/engine.ts";
 import { DEFAULT_STACK, UsageError, parseArguments, type CommandArguments } from "./arguments.ts";
+import { withoutLog } from "./engine-home.ts";
 import { runQuietly, type EngineCall } from "./engine-run.ts";
 import { configProblems } from "./stack-config.ts";
 import {
@@ -19,6 +21,8 @@ export interface Session extends CommandArguments {
   call: EngineCall;
   /** Undefined when the stack's backend is not a folder on this machine. */
   files: StackFiles | undefined;
+  /** Undefined where the command does not need it. */
+  fleet: Fleet | undefined;
 }
 
 /** Our own words go to stderr: stdout is the engine's, or the report. */
@@ -45,8 +49,9 @@ export async function openSession(
     const problems = configProblems(ROOT, parsed.stack, process.env);
     problems.forEach(say);
     if (problems.length > 0) return undefined;
-    if (options.needsFleet) loadFleet(path.join(ROOT, "wizards"));
-    const env = engineEnvironment(parsed.stack, process.env);
+    const fleet = options.needsFleet ? loadFleet(path.join(ROOT, "wizards")) : undefined;
+    const settings = engineEnvironment(parsed.stack, process.env);
+    const env = parsed.stack === DEFAULT_STACK ? settings : withoutLog(settings);
     const engine = await ensureEngine({
       seenFile: path.join(ROOT, "node_modules", ".cache", "pulumi-engine"),
       progress: say,
@@ -54,7 +59,7 @@ export async function openSession(
     const files = stackFiles(parsed.stack, env);
     const call = { engine, stack: parsed.stack, env };
     if (parsed.stack === DEFAULT_STACK && !(await ensureDevStack(call, files))) return undefined;
-    return { ...parsed, call, files };
+    return { ...parsed, call, files, fleet };
   } catch (error) {
     if (!(
       error instanceof FleetError ||

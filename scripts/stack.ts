@@ -8,6 +8,7 @@ import { parse } from "yaml";
 
 import { pulumiHome } from "../toolchain/engine.ts";
 import { DEFAULT_STACK } from "./arguments.ts";
+import { preventLog } from "./engine-home.ts";
 
 /** The checkout. */
 export const ROOT = path.dirname(import.meta.dirname);
@@ -22,8 +23,12 @@ export const DEV = path.join(ROOT, ".dev");
  */
 const DEV_PASSPHRASE = "public";
 
-/** Operations the engine runs at a time, unless PULUMI_PARALLEL says otherwise; its own default is 4 per core. */
-const PARALLEL = "64";
+/**
+ * Operations the engine runs at a time, unless PULUMI_PARALLEL says otherwise; its own default is 4 per core. Nearly all
+ * of them only wait for hosts, and the provider gathers what comes at once into one round trip per host, so the limit is
+ * above any number of resources that one machine could look after.
+ */
+const PARALLEL = "1024";
 
 /** Variables by which an operator's own login or settings would reach the dev stack. */
 const OPERATORS_OWN = [
@@ -62,6 +67,7 @@ export function engineEnvironment(stack: string, env: NodeJS.ProcessEnv): NodeJS
 export function prepareDevFolders(): void {
   mkdirSync(path.join(DEV, "state"), { recursive: true });
   mkdirSync(path.join(DEV, "pulumi"), { recursive: true });
+  preventLog(path.join(DEV, "pulumi"));
 }
 
 /** The stack's files in a backend that is a folder. */

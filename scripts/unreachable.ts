@@ -1,8 +1,8 @@
 /** Pure: the houses that could not be looked at, told apart by the provider's words in the engine's events. */
 import { CANNOT_LOOK } from "../provider/errors.ts";
-import type { EngineEvent } from "./events.ts";
+import { CHANGES, type EngineEvent } from "./events.ts";
 import { isFollowUp, lines, tidy } from "./messages.ts";
-import { nameOf, typeOf, type Places } from "./places.ts";
+import { typeOf, type Places } from "./places.ts";
 
 /** A house that could not be looked at, or a host where nothing but what its houses share is concerned. */
 export interface Unreachable {
@@ -47,7 +47,8 @@ export function looksOf(events: readonly EngineEvent[], places: Places): Looks {
       if (diagnosticEvent.severity === "error" && !isFollowUp(diagnosticEvent.message))
         look.outcome = "failed";
     } else if (resOpFailedEvent) look.leaving ||= resOpFailedEvent.metadata.op === "delete";
-    else if (resOutputsEvent && !resOutputsEvent.planning) look.outcome = "reached";
+    else if (resOutputsEvent && !resOutputsEvent.planning && CHANGES.has(resOutputsEvent.metadata.op))
+      look.outcome = "reached";
   }
   const blind = entries(looks, "blind", places);
   const known = new Set(blind.map(({ house }) => house));

@@ -9,8 +9,8 @@ import { forEachAtMost } from "./command.ts";
 import { type Flavour, type Progress, ensureImage, removeInterruptedBuilds } from "./image.ts";
 import { ensureClientKey, writeSshFiles } from "./keys.ts";
 import { unmountBelow } from "./mounts.ts";
-import { cablesOf, ensureBridge, namespacesOf, removeBridge, unplug } from "./network.ts";
-import { PREFIX, bedFolder, bedsFolder, kernelNames, shortId } from "./paths.ts";
+import { ensureBridge, removeNetwork } from "./network.ts";
+import { PREFIX, bedFolder, bedsFolder, shortId } from "./paths.ts";
 import { type Planned, newMachine } from "./personal.ts";
 import { type MachineRecord, amend, machineName, readRecord, recordsOf } from "./records.ts";
 import { register, unregister } from "./registry.ts";
@@ -86,12 +86,8 @@ export async function tearDown(bed: string, progress: Progress = () => undefined
   checkName(bed);
   await locked(bed, progress, async () => {
     await removeInterruptedBuilds(progress);
-    await forEachAtMost(AT_A_TIME, groups(namesOf(bed)), endGroup);
-    for (const namespace of namespacesOf(bed)) {
-      await unplug(namespace, kernelNames(bed, Number(namespace.split("-").at(-1))).interface);
-    }
-    for (const cable of cablesOf(bed)) await unplug("", cable);
-    await removeBridge(bed);
+    await Promise.all(groups(namesOf(bed)).map(endGroup));
+    await removeNetwork(bed);
     for (const folder of startingWith(namesOf(bed), NSPAWN_FOLDERS)) rmSync(folder, { recursive: true });
     await unmountBelow(bedFolder(bed));
     rmSync(bedFolder(bed), { recursive: true, force: true });
@@ -111,9 +107,7 @@ function startingWith(prefix: string, folder: string): string[] {
 
 /** Names of the beds there are, also of half-made ones. */
 export function bedNames(): string[] {
-  const folder = bedsFolder();
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder, { withFileTypes: true })
+  return readdirSync(bedsFolder(), { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .map((entry) => entry.name)
     .sort();

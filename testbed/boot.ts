@@ -66,7 +66,7 @@ async function mount(machine: MachineRecord): Promise<void> {
 }
 
 /** Throws away what the machine wrote. It must not be running. */
-export async function discardOverlay(machine: MachineRecord): Promise<void> {
+async function discardOverlay(machine: MachineRecord): Promise<void> {
   await unmountBelow(mergedRoot(machine.bed, machine.name));
   for (const layer of ["upper", "work"]) {
     rmSync(path.join(folderOf(machine), layer), { recursive: true, force: true });

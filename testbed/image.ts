@@ -174,7 +174,6 @@ const groupOf = (pid: number): string => `${PREFIX}${shortId(imagesFolder())}-im
 /** Ends what a killed build left running, unmounts and removes its staging folder. Builds of the living stay. */
 export async function removeInterruptedBuilds(progress: Progress): Promise<void> {
   const images = imagesFolder();
-  if (!existsSync(images)) return;
   for (const name of readdirSync(images).filter((entry) => entry.startsWith(STAGING))) {
     const pid = Number(name.slice(STAGING.length));
     const folder = path.join(images, name);

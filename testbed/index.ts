@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 
 import { type BedOptions, DEFAULT_BED, raise, refreshSshFiles, tearDown } from "./bed.ts";
 import { isRunning, leaderOf } from "./alive.ts";
-import { boot, discardOverlay, powerDown, pullPlug, setCutOff } from "./boot.ts";
+import { boot, powerDown, pullPlug, setCutOff } from "./boot.ts";
 import { isFrozen, memoryOf, setFrozen } from "./cgroup.ts";
 import type { Outcome, RunOptions } from "./command.ts";
 import { inside } from "./exec.ts";
@@ -152,7 +152,6 @@ export async function changeHostKey(machine: Which): Promise<Machine> {
 /** As if newly made, with the same name, addresses and host key: what was written on it is gone. Returns when it answers. */
 export async function reset(machine: Which): Promise<void> {
   await pullPlug(recordOf(machine));
-  await discardOverlay(recordOf(machine));
   await boot(amend(machine.bed, machine.name, { personal: false }));
 }
 

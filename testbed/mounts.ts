@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 
 import { inGroup } from "./cgroup.ts";
-import { attempt, run } from "./command.ts";
+import { attempt, forEachAtMost, run } from "./command.ts";
 
 /** One of this machine's mounts. */
 export interface Mount {
@@ -28,6 +28,13 @@ export function mounts(): Mount[] {
 const unescaped = (text: string): string =>
   text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)));
 
+const AT_A_TIME = 16;
+
+async function unmount(point: string): Promise<void> {
+  const { code } = await attempt(["umount", point]);
+  if (code !== 0) await run(["umount", "--lazy", point]);
+}
+
 export function isMounted(point: string): boolean {
   return mounts().some((mount) => mount.point === point);
 }
@@ -37,10 +44,14 @@ export async function unmountBelow(folder: string): Promise<void> {
   const below = mounts()
     .map((mount) => mount.point)
     .filter((point) => point === folder || point.startsWith(`${folder}/`));
-  for (const point of below.reverse()) {
-    const { code } = await attempt(["umount", point]);
-    if (code !== 0) await run(["umount", "--lazy", point]);
-  }
+  const isInside = (point: string): boolean => below.some((other) => point.startsWith(`${other}/`));
+  for (const point of below.filter(isInside).reverse()) await unmount(point);
+  // Each waits for the disk, and together they wait once.
+  await forEachAtMost(
+    AT_A_TIME,
+    below.filter((point) => !isInside(point)),
+    unmount,
+  );
 }
 
 /** Mounts an overlay: the first of `lower` is the uppermost. The program that does it runs in the group. */

@@ -22,7 +22,13 @@ export async function ensureBridge(bed: string, { gateway, gateway6 }: Subnet): 
   ]);
 }
 
-export async function removeBridge(bed: string): Promise<void> {
+/** Takes away every namespace and cable of the bed, and its bridge. */
+export async function removeNetwork(bed: string): Promise<void> {
+  // Together, because the kernel takes as long for one as for all.
+  await batch(namespacesOf(bed).map((namespace) => `netns delete ${namespace}`));
+  // Cables go with the namespaces, a little later, except where somebody holds a namespace open.
+  for (let tries = 0; cablesOf(bed).length > 0 && tries < 100; tries++) await sleep(20);
+  for (const cable of cablesOf(bed)) await run(["ip", "link", "delete", cable]);
   const bridge = bridgeName(bed);
   if (existsSync(`/sys/class/net/${bridge}`)) await run(["ip", "link", "delete", bridge]);
 }
@@ -74,13 +80,13 @@ export async function setBlackhole(namespace: string, on: boolean): Promise<void
 }
 
 /** Our namespaces that belong to the bed. */
-export function namespacesOf(bed: string): string[] {
+function namespacesOf(bed: string): string[] {
   const prefix = `${PREFIX}${shortId(bedFolder(bed))}-`;
   return existsSync(NAMESPACES) ? readdirSync(NAMESPACES).filter((name) => name.startsWith(prefix)) : [];
 }
 
 /** Takes a machine's namespace and cable away, where they are. */
-export async function unplug(namespace: string, cable: string): Promise<void> {
+async function unplug(namespace: string, cable: string): Promise<void> {
   // The cable goes with either of its ends, but a namespace lives on while anybody holds it open.
   if (existsSync(`/sys/class/net/${cable}`)) await attempt(["ip", "link", "delete", cable]);
   for (let tries = 0; existsSync(`/sys/class/net/${cable}`) && tries < 100; tries++) await sleep(20);
@@ -88,7 +94,7 @@ export async function unplug(namespace: string, cable: string): Promise<void> {
 }
 
 /** Cables of the bed whose machine's end may be anywhere. */
-export function cablesOf(bed: string): string[] {
+function cablesOf(bed: string): string[] {
   const prefix = `wh${shortId(bedFolder(bed))}-`;
   return readdirSync("/sys/class/net").filter((name) => name.startsWith(prefix));
 }
@@ -99,6 +105,7 @@ async function make(bed: string, words: readonly string[]): Promise<void> {
 }
 
 async function batch(lines: readonly string[], namespace?: string): Promise<void> {
+  if (lines.length === 0) return;
   const where = namespace === undefined ? [] : ["-n", namespace];
   await run(["ip", ...where, "-batch", "-"], { input: `${lines.join("\n")}\n` });
 }

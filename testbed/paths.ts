@@ -5,15 +5,20 @@ import path from "node:path";
 
 const CHECKOUT = path.dirname(import.meta.dirname);
 
-/** The images and the beds: `$TESTBED_CACHE`, which several checkouts may share, else a folder of this checkout. */
+/** Where the images and the beds are: `$TESTBED_CACHE`, which several checkouts may share, else a folder of this checkout. */
 export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
-  const folder = path.resolve(env["TESTBED_CACHE"] || path.join(CHECKOUT, ".cache", "testbed"));
+  return made(path.resolve(env["TESTBED_CACHE"] || path.join(CHECKOUT, ".cache", "testbed")));
+}
+
+export const imagesFolder = (): string => made(path.join(cacheFolder(), "images"));
+export const bedsFolder = (): string => made(path.join(cacheFolder(), "run"));
+
+/** Without links in it, as the kernel's list of mounts will have it. */
+function made(folder: string): string {
   mkdirSync(folder, { recursive: true });
   return realpathSync(folder);
 }
 
-export const imagesFolder = (cache = cacheFolder()): string => path.join(cache, "images");
-export const bedsFolder = (cache = cacheFolder()): string => path.join(cache, "run");
 export const bedFolder = (bed: string): string => path.join(bedsFolder(), bed);
 export const machinesFolder = (bed: string): string => path.join(bedFolder(bed), "machines");
 export const machineFolder = (bed: string, name: string): string => path.join(machinesFolder(bed), name);

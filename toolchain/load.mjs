@@ -12,7 +12,7 @@ import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-const SOURCES = ["bench", "components", "fleet", "policies", "provider", "scripts", "toolchain"];
+const SOURCES = ["bench", "components", "fleet", "policies", "provider", "scripts", "testbed", "toolchain"];
 const CACHE = path.join(ROOT, "node_modules", ".cache", "wizard-houses");
 /** Bundles of an entry point that are kept; another checkout that shares node_modules may be using an older one. */
 const KEPT = 8;

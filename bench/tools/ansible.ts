@@ -121,7 +121,8 @@ function writeSettings(dir: string, { sockets, ground }: { sockets: string; grou
   return file;
 }
 
-function complaint(name: CaseName, { stdout }: Outcome): string | undefined {
+/** Reads the recap that it prints at the end. */
+export function complaint(name: CaseName, { stdout }: Pick<Outcome, "stdout">): string | undefined {
   const recap = [...stdout.matchAll(/^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s/gm)];
   if (recap.length === 0) return "it says nothing of any host";
   const changed = recap.filter(([, , , count]) => count !== "0").length;

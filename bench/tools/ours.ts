@@ -70,7 +70,7 @@ export async function ours(ground: Ground, project: string): Promise<OursTool> {
 }
 
 /** The commands' own exit codes say whether anything differed, but for an `up`, which may change things. */
-function complaint(name: CaseName, { stdout }: Outcome): string | undefined {
+export function complaint(name: CaseName, { stdout }: Pick<Outcome, "stdout">): string | undefined {
   if (name !== "apply") return undefined;
   const changes = /^\s*[+~-] *\d+ .*$/m.exec(stdout);
   return changes === null ? undefined : `it changed something: ${changes[0].trim()}`;

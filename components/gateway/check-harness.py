@@ -6,7 +6,7 @@ Runs in the folder of the release, with the harness's interpreter. The harness's
 managed scope and, as the agent's configuration, one that wants other models; what it makes of both must be the chain
 of the release. Versions are not compared: a fork may have any. <version> is what an operator is told to install.
 
-Ends with 0, or with 1 and one message on standard error. Leaves nothing behind.
+Ends with 0, or with 1 and one message of short lines on standard error. Leaves nothing behind.
 """
 
 import importlib.util
@@ -65,12 +65,12 @@ def ask(home: str) -> dict:
     try:
         out, err = child.communicate(timeout=SECONDS)
     except subprocess.TimeoutExpired:
-        raise RuntimeError(f"gave no answer in {SECONDS} s") from None
+        raise RuntimeError(f"gave no answer in {SECONDS} s.") from None
     finally:
         kill_session(child)
     if child.returncode != 0:
         last = (err.decode("utf-8", "replace").strip().splitlines() or [f"code {child.returncode}"])[-1]
-        raise RuntimeError(f"could not be asked: {last[:300]}")
+        raise RuntimeError(f"could not be asked: {last[:200]}.")
     return json.loads(out)
 
 
@@ -92,10 +92,11 @@ def problem() -> str | None:
             return str(error)
     if said["harness"] != said["release"]:
         return (
-            "does not follow the managed scope, by which a release takes precedence over what the agent writes: "
-            f"the release says {', '.join(said['release'])}, the harness would use {', '.join(said['harness'])}"
+            "does not follow the managed scope, by which a release takes precedence over what the agent writes.\n"
+            f"The release says {', '.join(said['release'])}.\n"
+            f"The harness would use {', '.join(said['harness'])}."
         )
-    return None if said["server"] else "has no aiohttp, without which a gateway does not answer on /health"
+    return None if said["server"] else "has no aiohttp, without which a gateway does not answer on /health."
 
 
 def installed() -> str:
@@ -116,9 +117,9 @@ def main() -> int:
     if wrong is None:
         return 0
     print(
-        f"The harness {sys.executable} ({installed()}) {wrong}. Needed is hermes-agent {wanted}, or another version "
-        f"with a managed scope, which came with 0.17. As root: {sys.executable} -m pip install "
-        f"'hermes-agent[messaging]=={wanted}'",
+        f"The harness {sys.executable} ({installed()}) {wrong}\n"
+        f"Needed is hermes-agent {wanted}, or another version with a managed scope, which came with 0.17. As root:\n"
+        f"{sys.executable} -m pip install 'hermes-agent[messaging]=={wanted}'",
         file=sys.stderr,
     )
     return 1

@@ -23,7 +23,8 @@ for need in "$@"; do
   case $need in
     /*)
       if [ ! -d "$need" ] || [ ! -w "$need" ] || [ ! -x "$need" ]; then
-        problem "The house may write to $need, but it is no folder that $user can write to. As root: install -d -m 0750 -o $user -g $user $need"
+        problem "The house may write to $need, but it is no folder that $user can write to. As root:
+install -d -m 0750 -o $user -g $user $need"
       fi
       ;;
     *)
@@ -35,7 +36,8 @@ for need in "$@"; do
 done
 
 if [ ! -x "$python" ]; then
-  problem "There is no harness: $user finds no program $python. Needed is hermes-agent $version. As root: python3 -m venv $venv && $python -m pip install 'hermes-agent[messaging]==$version'"
+  problem "There is no harness: $user finds no program $python. Needed is hermes-agent $version. As root:
+python3 -m venv $venv && $python -m pip install 'hermes-agent[messaging]==$version'"
 else
   # Neither this folder nor the home is searched for modules, and nothing is written beside the harness's.
   code=0

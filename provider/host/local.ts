@@ -16,7 +16,7 @@ export function localTransport(
   const prefix = path.resolve(projectFolder, root);
   return {
     vantage: { prefix, owners: false },
-    notice: `${root} is a folder that stands for a host: wanted owners are recorded but not set, units are enabled but not started`,
+    notice: `${root} is a folder that stands for a host: wanted owners are recorded but not set, packages are not installed, units are enabled but not started`,
     run: (options) => {
       if (platform === "linux") return runHere(options);
       // The scripts are made for Debian hosts: GNU coreutils and flock, which other systems do not have.

@@ -59,7 +59,7 @@ const WHOLE = ["installed", "triggers-awaited", "triggers-pending"];
  * @param next takes the next field of the answer
  */
 export function parsePackages(names: string[], next: () => string): PackageFacts {
-  const answer: Answer = { code: next(), native: next(), listed: next(), recorded: next() };
+  const answer: Answer = { code: next(), listed: next(), recorded: next() };
   try {
     return { readable: true, found: parseListed(names, answer), notes: parseRecord(answer.recorded) };
   } catch (error) {
@@ -71,22 +71,24 @@ export function parsePackages(names: string[], next: () => string): PackageFacts
 interface Answer {
   /** Exit code of dpkg-query. */
   code: string;
-  /** The host's own architecture. */
-  native: string;
+  /** What it said about these packages, and about dpkg itself, whose architecture is the host's own. */
   listed: string;
   recorded: string;
 }
 
-function parseListed(names: string[], { code, native, listed }: Answer): Map<string, PackageFact> {
+function parseListed(names: string[], { code, listed }: Answer): Map<string, PackageFact> {
   if (code === NO_DPKG)
     throw new CannotLook("there is no dpkg: packages are looked after on Debian hosts only");
   // 1 says that dpkg does not know some of them.
   if (code !== "0" && code !== "1") throw new CannotLook("dpkg-query cannot read dpkg's database there");
   const found = new Map<string, PackageFact>(names.map((name) => [name, { kind: "absent" }]));
+  const native = /^dpkg ([a-z0-9-]+) /m.exec(listed)?.[1];
+  if (native === undefined) throw notUnderstood();
   for (const line of lines(listed)) {
     const match = LINE.exec(line);
     const name = match?.[1] ?? "";
-    if (!match || !found.has(name)) throw new CannotLook("the answer of dpkg-query is not understood");
+    if (name === "dpkg" && !found.has(name)) continue;
+    if (!match || !found.has(name)) throw notUnderstood();
     const [, , architecture, want, status, version] = match as unknown as string[];
     // Of another architecture it is another package: what is wanted is always the host's own.
     if ((architecture !== native && architecture !== "all") || GONE.includes(status!)) continue;
@@ -115,4 +117,5 @@ function parseRecord(text: string): PackageNote[] {
   });
 }
 
+const notUnderstood = (): CannotLook => new CannotLook("the answer of dpkg-query is not understood");
 const lines = (text: string): string[] => text.split("\n").filter((line) => line !== "");

@@ -45,6 +45,7 @@ function wordsOf({ code, stderr }: Answer): string {
 
 export function openSession({ name, transport, signal, settled, inform }: SessionOptions): Session {
   let gathered: { requests: FactRequest[]; answer: Promise<Facts> } | undefined;
+  let looking: Promise<unknown> = Promise.resolve();
   let changes: Promise<unknown> = Promise.resolve();
   let noticed = false;
 
@@ -98,12 +99,17 @@ export function openSession({ name, transport, signal, settled, inform }: Sessio
         gathered.requests.push(request);
         return gathered.answer;
       }
-      transport.dial?.();
       const requests = [request];
-      const answer = quiet.then(() => {
+      // The later it is asked, the more is asked at once: a connection that is being made, or a look that is under way,
+      // is waited for. That is what makes it one script however slowly the engine sends its reads.
+      const answer = Promise.all([quiet, transport.dial?.(), looking]).then(() => {
         gathered = undefined;
         return ask(requests);
       });
+      looking = answer.then(
+        () => undefined,
+        () => undefined,
+      );
       gathered = { requests, answer };
       return answer;
     },

@@ -20,6 +20,8 @@ const MAX_OUTPUT = 16 * 1024 * 1024;
 const MAX_WORDS = 4096;
 /** Milliseconds a cancelled script gets to stop at its own next boundary before its shell is killed. */
 const GRACE = 2000;
+/** Seconds beyond a script's deadline after which the loop ends it, if nobody else has. */
+const SLACK = 5;
 const READY = Buffer.from("\0ready\n", "latin1");
 
 /** The loop as one line for `sh -c`. */
@@ -30,10 +32,10 @@ const loop = (): string =>
     .join(" ")
     .trim();
 
-/** Arguments that make a POSIX shell run the loop. */
-export const loopArguments = (): string[] => ["-c", loop()];
+/** Arguments that make a POSIX shell run the loop, with all it starts in one process group. */
+export const loopArguments = (): string[] => ["-c", loop(), "sh", "--foreground"];
 
-/** The same as text for a login shell, whichever it is: one word in single quotes means the same to all of them. */
+/** The loop as text for a login shell, whichever it is: one word in single quotes means the same to all of them. */
 export const loopCommand = (): string => `sh -c ${shellQuote(loop())}`;
 
 export interface ShellProgram {
@@ -210,7 +212,8 @@ export class ShellProcess {
         if (this.#ready) this.#run.ready();
         signal.addEventListener("abort", cancel);
         const text = Buffer.from(script, "utf8");
-        const header = Buffer.from(`${this.#key} ${text.length} ${token}\n`, "latin1");
+        const limit = Math.ceil(deadline) + SLACK;
+        const header = Buffer.from(`${this.#key} ${text.length} ${limit} ${token}\n`, "latin1");
         this.#child.stdin.write(Buffer.concat([header, text, payload ?? Buffer.alloc(0)]));
       });
     } finally {

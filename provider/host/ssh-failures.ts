@@ -126,6 +126,11 @@ const RULES: Rule[] = [
     words: (_, { user }) => `${user} cannot use sudo without a password there: ${sudoers(user)}`,
   },
   {
+    pattern: /sudo: .*you must have a tty/,
+    words: (_, { user }) =>
+      `sudo wants a terminal there: put the line "Defaults:${user} !requiretty" into a file of /etc/sudoers.d there`,
+  },
+  {
     pattern: /not in the sudoers file|may not run sudo|is not allowed to (execute|run)/,
     words: (_, { user }) => `${user} may not use sudo there: ${sudoers(user)}`,
   },

@@ -24,9 +24,9 @@ export class NotConnected extends Error {
 }
 
 export class SshLink {
-  /** Resolves when the connection stands, or has failed. */
+  /** Resolves when the connection stands, or was not made for now; rejects with {@link NotConnected}. */
   readonly settled: Promise<void>;
-  #settle = (): void => {};
+  #settle: (failure?: NotConnected) => void = () => {};
   readonly #target: Target;
   readonly #workplace: SshWorkplace;
   readonly #files: SshFiles;
@@ -45,8 +45,17 @@ export class SshLink {
     this.#files = { knownHosts: workplace.path(), socket: workplace.path(), config: workplace.config };
     writeFileSync(this.#files.knownHosts, `${ALIAS} ${target.keyLine}\n`, { mode: 0o600 });
     this.#until = Date.now() + target.connectDeadline * 1000;
-    this.settled = new Promise((resolve) => (this.#settle = resolve));
+    this.settled = new Promise((resolve, reject) => {
+      this.#settle = (failure) => (failure ? reject(failure) : resolve());
+    });
+    // Whoever makes the connection is told by that; perhaps nobody else waits for it.
+    this.settled.catch(() => {});
     this.#master = this.#attempt();
+  }
+
+  /** Resolves when the attempt that is under way has succeeded or failed. */
+  get attempted(): Promise<void> {
+    return this.#master.opened;
   }
 
   /** Whether somebody makes the connection already, by {@link first}. */
@@ -84,6 +93,9 @@ export class SshLink {
         }
         this.#master = this.#attempt();
       }
+    } catch (error) {
+      if (error instanceof NotConnected) this.#settle(error);
+      throw error;
     } finally {
       this.#settle();
     }

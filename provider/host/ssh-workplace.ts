@@ -2,6 +2,7 @@
 import { rmSync } from "node:fs";
 import path from "node:path";
 
+import { Cancelled } from "../errors.ts";
 import { ShellProcess } from "./shell-process.ts";
 import { sshEnvironment } from "./ssh-arguments.ts";
 import { makeSshFolder } from "./ssh-folder.ts";
@@ -11,6 +12,7 @@ export class SshWorkplace {
   readonly #environment: NodeJS.ProcessEnv;
   #folder: string | undefined;
   #paths = 0;
+  #closed = false;
 
   constructor(environment: NodeJS.ProcessEnv = process.env) {
     this.#environment = environment;
@@ -24,15 +26,21 @@ export class SshWorkplace {
   /**
    * A new path in the private folder, which is made if there is none yet.
    *
-   * @throws CannotLook when there is no place for it
+   * @throws CannotLook when there is no place for it, Cancelled after {@link close}
    */
   path(): string {
+    this.#check();
     this.#folder ??= makeSshFolder();
     return path.join(this.#folder, String(++this.#paths));
   }
 
-  /** Starts ssh. */
+  /**
+   * Starts ssh.
+   *
+   * @throws Cancelled after {@link close}
+   */
   start(args: string[]): ShellProcess {
+    this.#check();
     const env = sshEnvironment(this.#environment);
     const shell = new ShellProcess({ program: "ssh", args, env, signal: "SIGTERM" });
     this.#shells.add(shell);
@@ -42,8 +50,12 @@ export class SshWorkplace {
 
   /** Ends all connections and removes the folder, at once, since nothing can be waited for when a process exits. */
   close(): void {
+    this.#closed = true;
     for (const shell of this.#shells) shell.kill();
     if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true, force: true });
-    this.#folder = undefined;
+  }
+
+  #check(): void {
+    if (this.#closed) throw new Cancelled("stopped because the process is ending");
   }
 }

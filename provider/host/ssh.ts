@@ -66,8 +66,14 @@ export function sshTransport(target: Target, workplace: SshWorkplace): Transport
 
   return {
     vantage: { prefix: "", owners: true },
-    dial() {
-      if (givenUp === undefined) link ??= new SshLink(target, workplace);
+    async dial() {
+      if (givenUp !== undefined) return;
+      try {
+        link ??= new SshLink(target, workplace);
+        await link.attempted;
+      } catch {
+        // The first script tries the same, and there is somebody to tell then.
+      }
     },
     async run(options) {
       await turns.take();

@@ -25,8 +25,8 @@ export interface Transport {
   vantage: Vantage;
   /** Said once per process before the first change, when there is something an operator should know. */
   notice?: string;
-  /** Begins to connect, where there is something to connect to, so that the first script need not wait for it. */
-  dial?(): void;
+  /** Begins to connect, where there is something to connect to. Resolves when that has succeeded or failed at first. */
+  dial?(): Promise<void>;
   /**
    * Runs a POSIX shell script on the host.
    *

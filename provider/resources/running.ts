@@ -44,11 +44,12 @@ export function observeOverrides(unit: string, facts: Facts): string | undefined
 
 /** Moves drop-ins aside: a unit is what its file says. */
 function overrides(units: WantedUnit[], facts: Facts, keep: string): Step[] {
-  return units.flatMap(({ unit }) =>
-    (facts.units.get(unit)?.dropIns ?? []).map((path): Step => {
-      return { do: "displace", path, keep, name: intruderName(path) };
-    }),
-  );
+  const paths = units.flatMap(({ unit }) => facts.units.get(unit)?.dropIns ?? []);
+  const folders = new Set(paths.map((path) => path.slice(0, path.lastIndexOf("/"))));
+  return [
+    ...paths.map((path): Step => ({ do: "displace", path, keep, name: intruderName(path) })),
+    ...[...folders].map((path): Step => ({ do: "remove-if-empty", path })),
+  ];
 }
 
 export interface WantedUnit {

@@ -28,7 +28,7 @@ function accountOf(facts: Facts, name: string): Account | undefined {
 export const user: Resource = {
   spec: {
     description:
-      "A system account with a group of its own. Removed on destroy only if this resource made it.",
+      "A system account with a group of its own. Removed on destroy only if this resource made it and its home is gone.",
     inputProperties: {
       host: CONNECTION,
       user: { type: "string", description: "Login name; the group has the same.", pattern: patterns.account },
@@ -62,7 +62,12 @@ export const user: Resource = {
     };
   },
   id: (inputs) => `${(inputs["host"] as Values)["name"] as string}:${userInputs(inputs).user}`,
-  request: (inputs) => ({ ...noFacts, paths: [PASSWD], accounts: [userInputs(inputs).user] }),
+  request: (inputs) => ({
+    ...noFacts,
+    paths: [PASSWD],
+    unopened: [userInputs(inputs).home],
+    accounts: [userInputs(inputs).user],
+  }),
   observe(state, facts) {
     const account = accountOf(facts, userInputs(state.inputs).user);
     if (!account) return undefined;
@@ -101,8 +106,10 @@ export const user: Resource = {
     };
   },
   remove(state, facts) {
-    const name = userInputs(state.inputs).user;
-    const made = accountOf(facts, name)?.comment === COMMENT;
+    const { user: name, home } = userInputs(state.inputs);
+    // Files without an owner would fall to the next account that gets its number: it stays as long as they do.
+    const leaves = proven(home, factOf(facts, home)).kind === "absent";
+    const made = leaves && accountOf(facts, name)?.comment === COMMENT;
     return {
       lock: SYSTEM_LOCK,
       steps: [...(made ? [{ do: "remove-account", name } as const] : []), LEAVE],

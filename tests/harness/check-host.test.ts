@@ -69,6 +69,10 @@ function check(venv: string, needs?: readonly string[]): { code: number | null; 
   });
   expect(stdout).toBe("");
   expect(stderr).not.toContain(SECRET);
+  // The provider shows so much of a line, and of its lines.
+  const lines = stderr.trim().split("\n");
+  expect(lines.length).toBeLessThan(10);
+  expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(300);
   return { code: status, stderr };
 }
 /** The whole of a file tree, by path and time of change. */
@@ -118,16 +122,14 @@ test("a harness from before the managed scope is refused, with its name, its ver
   );
   expect(stderr).toContain("the harness would use custom/not-of-the-release at http://127.0.0.1:9/agent");
   expect(stderr).toContain(`${python} -m pip install 'hermes-agent[messaging]==${HARNESS_VERSION}'`);
-  expect(stderr.trim().split("\n")).toHaveLength(1);
 });
 
-describe("whatever else is wrong with the harness is told in one line", () => {
+describe("whatever else is wrong with the harness is told in a few lines", () => {
   const install = /-m pip install 'hermes-agent\[messaging\]==[\d.]+'\n$/;
   const refused = (venv: string, words: string): void => {
     const { code, stderr } = check(venv);
     expect(stderr).toContain(words);
     expect(stderr).toMatch(install);
-    expect(stderr.trim().split("\n")).toHaveLength(1);
     expect(code).toBe(1);
   };
 
@@ -265,7 +267,8 @@ describe("what the sandbox opens must be there", () => {
   test("a folder and a group that are not, all at once", () => {
     const folder = join(scratch, "builds");
     expect(needs(folder, "no-such-group").trim().split("\n")).toEqual([
-      `The house may write to ${folder}, but it is no folder that root can write to. As root: install -d -m 0750 -o root -g root ${folder}`,
+      `The house may write to ${folder}, but it is no folder that root can write to. As root:`,
+      `install -d -m 0750 -o root -g root ${folder}`,
       "The house's sandbox joins the group no-such-group, which this host does not have. As root: groupadd --system no-such-group",
     ]);
   });

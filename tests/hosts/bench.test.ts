@@ -11,6 +11,9 @@ import { CASES, readOptions, TOOLS, type CaseName, type ToolName } from "../../b
 import { mustRun, run, type Outcome } from "../../bench/process.ts";
 import { markdownReport, textReport } from "../../bench/report.ts";
 import { median, type Result } from "../../bench/result.ts";
+import { complaint as complaintOfAnsible } from "../../bench/tools/ansible.ts";
+import { complaint as complaintOfOurs } from "../../bench/tools/ours.ts";
+import { complaint as complaintOfPyinfra } from "../../bench/tools/pyinfra.ts";
 import type { WantedHouse } from "../../bench/wanted.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "..", "..");
@@ -123,6 +126,45 @@ describe("the comparison of machines", () => {
   });
 });
 
+describe("a run that does not count is recognised", () => {
+  const recap = (...changed: number[]): string =>
+    changed.map((count, index) => `w00${index} : ok=12   changed=${count}    unreachable=0\n`).join("");
+
+  test("of Ansible by its recap", () => {
+    expect(complaintOfAnsible("check", { stdout: recap(0, 0) })).toBe(undefined);
+    expect(complaintOfAnsible("apply", { stdout: recap(0, 1) })).toBe("it changed 1 of 2 houses, not 0");
+    expect(complaintOfAnsible("change", { stdout: recap(3, 0) })).toBe("it changed 1 of 2 houses, not 2");
+    expect(complaintOfAnsible("change", { stdout: recap(3, 9) })).toBe(undefined);
+    expect(complaintOfAnsible("check", { stdout: "" })).toBe("it says nothing of any host");
+  });
+
+  test("of pyinfra by its tables", () => {
+    const dry = (cell: string): string =>
+      `\n    Operation      Change      Conditional Change\n    Link           -           -\n    Gateway runs   ${cell}   -  \n\n    Detected`;
+    expect(complaintOfPyinfra("check", { stderr: dry("-       ") })).toBe(undefined);
+    expect(complaintOfPyinfra("check", { stderr: dry("1 (m1)  ") })).toBe(
+      "it would change something: Gateway runs,1 (m1),-",
+    );
+    expect(complaintOfPyinfra("check", { stderr: "" })).toBe("it prints no table of operations");
+    const wet = (success: string): string =>
+      `    Operation     Hosts   Success   Error   No Change\n    File          2       ${success}         -       -\n    Grand total   2       ${success}         -       -\n\n`;
+    expect(complaintOfPyinfra("apply", { stderr: wet("-") })).toBe(undefined);
+    expect(complaintOfPyinfra("apply", { stderr: wet("2") })).toBe("it changed 2 things");
+    expect(complaintOfPyinfra("change", { stderr: wet("2") })).toBe(undefined);
+    expect(complaintOfPyinfra("change", { stderr: wet("-") })).toBe("it changed nothing");
+    expect(complaintOfPyinfra("change", { stderr: "" })).toBe("it prints no table of results");
+  });
+
+  test("of our own by the summary of `up`", () => {
+    const summary = (line: string): string => `Resources:\n    ${line}\n    31 unchanged\n`;
+    expect(complaintOfOurs("apply", { stdout: "Resources:\n    32 unchanged\n" })).toBe(undefined);
+    expect(complaintOfOurs("apply", { stdout: summary("~ 1 updated") })).toBe(
+      "it changed something: ~ 1 updated",
+    );
+    expect(complaintOfOurs("change", { stdout: summary("~ 1 updated") })).toBe(undefined);
+  });
+});
+
 describe("a short run", () => {
   const dir = mkdtempSync(path.join(os.tmpdir(), "bench-test-"));
   afterAll(() => rmSync(dir, { recursive: true, force: true }));
@@ -163,7 +205,7 @@ describe("a short run", () => {
       ]),
     ) as unknown;
     expect(result).toMatchObject({ houses: 3, machines: 2, runs: 1, failures: [] });
-    for (const figure of ["cases", "connections", "sessions", "bytes"] as const) {
+    for (const figure of ["cases", "processor", "connections", "sessions", "bytes"] as const) {
       expect(result[figure], figure).toEqual(shape);
     }
   });

@@ -183,18 +183,30 @@ describe("the three wizards on real hosts", () => {
 
   it("are reached through another account that may sudo", async () => {
     fleet.editFleet((file) => (file.hosts["forge"] = hostEntry(machines.forge, "operator")));
-    const drift = await fleet.run("drift");
-    expect(drift.stdout + drift.stderr).toContain("no drift");
     expect((await fleet.run("up", ["--yes"])).code).toBe(0);
+    await inside(machines.forge, "systemctl stop hermes-bezalel");
+    expect((await fleet.run("drift")).stdout).toMatch(/bezalel.*running/);
+    expect((await fleet.run("up", ["--yes"])).code).toBe(0);
+    expect(await health("bezalel")).toBe("200");
   });
 
   it("go, and leave the hosts as they were but for what their agents made", async () => {
     await inside(machines.tower, "su -s /bin/sh wizard-ezra -c 'echo note >/srv/wizards/ezra/home/diary'");
     expect((await fleet.run("destroy", ["--yes"])).code).toBe(0);
-    expect(await found(machines.forge)).toBe(before.forge);
-    const left = await found(machines.tower);
-    expect(left).toContain("/srv/wizards/ezra/home/diary f");
-    expect(left.replaceAll(/^\/srv\/wizards.*\n/gm, "")).toBe(before.tower);
+    // What the agents made stays, and with it the accounts it belongs to.
+    const theirs = /^\/srv\/wizards.*\n|^(passwd|group) wizard-.*\n/gm;
+    for (const name of ["tower", "forge"] as const) {
+      const left = await found(machines[name]);
+      expect(left.replaceAll(theirs, "")).toBe(before[name]);
+      expect(left).not.toMatch(/\/releases|\/current/);
+    }
+    expect(await inside(machines.tower, "cat /srv/wizards/ezra/home/diary")).toBe("note\n");
     expect(await inside(machines.forge, "systemctl list-units --all --no-legend 'hermes-*'")).toBe("");
+  });
+
+  it("come back around what their agents left", async () => {
+    expect((await fleet.run("up", ["--yes"])).code).toBe(0);
+    expect(await health("ezra")).toBe("200");
+    expect(await inside(machines.tower, "cat /srv/wizards/ezra/home/diary")).toBe("note\n");
   });
 });

@@ -37,9 +37,10 @@ async function until(what: string, seconds: number, holds: () => Promise<boolean
   return (Date.now() - from) / 1000;
 }
 const answers = async (): Promise<boolean> =>
-  (await exec(machine, `curl -s -m 2 http://127.0.0.1:${PORT}/health | grep -q '"status": *"ok"'`)).code ===
+  (await exec(machine, `curl -s -m 5 http://127.0.0.1:${PORT}/health | grep -q '"status": *"ok"'`)).code ===
   0;
-const isWell = (): Promise<number> => until("/health", 30, answers);
+/** Seconds until the gateway answers; on an idle machine two or three. A release gives it no more than a minute. */
+const isWell = (): Promise<number> => until("/health", 60, answers);
 
 /** What `systemd-analyze security` says of a unit that systemd has loaded. */
 async function exposure(unit: string): Promise<number> {
@@ -88,8 +89,8 @@ async function stopAgent(): Promise<void> {
   await outside(`touch ${HOME}/agent/quit`);
   await until(
     "the end of the agent's job",
-    10,
-    async () => (await exec(machine, "pgrep -f scripts/agent.sh")).code !== 0,
+    30,
+    async () => (await exec(machine, ["pgrep", "-f", "scripts/agent.sh"])).code !== 0,
   );
   await outside(`rm -f ${HOME}/agent/*`);
 }
@@ -140,6 +141,7 @@ beforeAll(async () => {
   fleet = await makeHostFleet({ forge: machine });
   fleet.editFleet((data) => {
     data.houses = ["bezalel"];
+    delete data.hosts["tower"];
   });
   for (const other of ["ezra", "allegro"])
     rmSync(path.join(fleet.work.dir, "wizards", other), { recursive: true });
@@ -174,14 +176,14 @@ describe("before anything is switched", () => {
   });
 
   it("a harness that takes no notice of a release is refused by version", async () => {
-    const module = "/opt/hermes/venv/lib/python3*/site-packages/hermes_cli/managed_scope.py";
-    await host(`cp ${module} /root/kept && echo 'def get_managed_dir(): return None' >>${module}`);
+    const scope = "module=$(echo /opt/hermes/venv/lib/python3*/site-packages/hermes_cli/managed_scope.py)";
+    await host(`${scope}; cp "$module" /root/kept && echo 'def get_managed_dir(): return None' >>"$module"`);
     const words = await refusal();
     expect(words).toContain(
       "The harness /opt/hermes/venv/bin/python (hermes-agent 0.19.0) does not follow the managed scope",
     );
     expect(words).toContain("'hermes-agent[messaging]==0.19.0'");
-    await host(`cat /root/kept >$(echo ${module})`);
+    await host(`${scope}; cat /root/kept >"$module"`);
   });
 });
 
@@ -206,7 +208,7 @@ describe("the units", () => {
     await host(`systemctl stop ${UNIT}`);
     expect(await answers()).toBe(false);
     await host(`systemctl start ${UNIT}`);
-    expect(await isWell()).toBeLessThan(30);
+    await isWell();
     expect(await host(`journalctl --no-pager -o cat -u ${UNIT} -u ${HOME_UNIT}`)).toMatch(
       /Finished wizard-home[^]*Started hermes/,
     );
@@ -345,25 +347,8 @@ PYTHON`;
     await withSleeper(async () => expect(await agentCan(WRITE_MEMORY)).toBe(false));
   });
 
-  describe("could, if the unit were without", () => {
-    it("the mounts: replace its .env", async () => {
-      await withDropIn("[Service]\nBindReadOnlyPaths=\nExecStartPre=", async () => {
-        await startWithAgent();
-        expect(await agentCan(`echo X=1 >${HOME}/.env.new && mv ${HOME}/.env.new ${HOME}/.env`)).toBe(true);
-        await stopAgent();
-      });
-    });
-
-    it("PrivateUsers: write into the memory of a process outside", async () => {
-      await withDropIn("[Service]\nPrivateUsers=no", async () => {
-        await startWithAgent();
-        await withSleeper(async () => expect(await agentCan(WRITE_MEMORY)).toBe(true));
-        await stopAgent();
-      });
-    });
-
-    it("RestrictNamespaces: leave the mounts behind and replace its .env", async () => {
-      const leave = `cd ${HOME} && python3 - <<'PYTHON'
+  /** To a mount namespace of its own without the mounts, from where what they lie on can be removed. */
+  const LEAVE_MOUNTS = `cd ${HOME} && python3 - <<'PYTHON'
 import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
 def do(result):
@@ -378,15 +363,31 @@ os.mkdir("/mnt/old")
 do(libc.syscall(155, b"/mnt", b"/mnt/old"))  # pivot_root
 do(libc.umount2(b"/old", 2))
 os.unlink(".env")
-PYTHON
-`;
-      expect(await agentCan(leave)).toBe(false);
-      await withDropIn("[Service]\nRestrictNamespaces=no\nSystemCallFilter=@mount", async () => {
+PYTHON`;
+  it("does not leave the mounts behind", async () => {
+    expect(await agentCan(LEAVE_MOUNTS)).toBe(false);
+  });
+
+  describe("could, if the unit were without", () => {
+    it("the mounts: replace its .env", async () => {
+      await withDropIn("[Service]\nBindReadOnlyPaths=\nExecStartPre=", async () => {
         await startWithAgent();
-        expect(await asAgent(leave)).toEqual({ code: 0, out: "" });
-        expect(await agentCan(`echo X=1 >${HOME}/.env`)).toBe(true);
+        expect(await agentCan(`echo X=1 >${HOME}/.env.new && mv ${HOME}/.env.new ${HOME}/.env`)).toBe(true);
         await stopAgent();
       });
+    });
+
+    it("PrivateUsers and RestrictNamespaces: write to a process outside, and replace its .env", async () => {
+      await withDropIn(
+        "[Service]\nPrivateUsers=no\nRestrictNamespaces=no\nSystemCallFilter=@mount",
+        async () => {
+          await startWithAgent();
+          await withSleeper(async () => expect(await agentCan(WRITE_MEMORY)).toBe(true));
+          expect(await asAgent(LEAVE_MOUNTS)).toEqual({ code: 0, out: "" });
+          expect(await agentCan(`echo X=1 >${HOME}/.env`)).toBe(true);
+          await stopAgent();
+        },
+      );
     });
   });
 });

@@ -43,9 +43,9 @@ beforeEach(() => {
   workplace = new SshWorkplace({ ...process.env, WIZARD_HOUSES_SSH_CONFIG: config });
   stop = new AbortController();
 });
-afterEach((ctx) => {
+afterEach(() => {
   workplace.close();
-  if (privateFolders().length) console.log("LEFT after", ctx.task.name, privateFolders());
+  expect(privateFolders()).toEqual([]);
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -324,9 +324,11 @@ describe("one connection", () => {
     const long = words(transport, "sleep 3; echo done");
     await sleep(500);
     expect((await run(transport, "exit 3")).code).toBe(3);
-    await expect(run(transport, "sleep 30", { deadline: 1 })).rejects.toThrow("no answer within 1 s");
+    await expect(run(transport, "sleep 4711", { deadline: 1 })).rejects.toThrow("no answer within 1 s");
     expect(await long).toBe("done\n");
     expect(await words(transport, "echo on")).toBe("on\n");
+    // The host ends what overruns, whether or not we are still there.
+    await expect.poll(() => inside(machine, "pgrep -cf 'sleep 471[1]' || :"), { timeout: 9000 }).toBe("0\n");
   });
 
   it("shows on the host nothing but the loop", async () => {
@@ -334,7 +336,7 @@ describe("one connection", () => {
     const list = `cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'`;
     const script = `read -r secret; : in-the-script; ${list}`;
     const { stdout } = await run(transport, script, { payload: Buffer.from("in-the-payload\n") });
-    expect(stdout.toString()).toContain("while read -r l n t");
+    expect(stdout.toString()).toContain("while read -r l n s t");
     expect(stdout.toString()).not.toMatch(/in-the-(script|payload)/);
   });
 });
@@ -381,14 +383,17 @@ describe("a connection that is cut", () => {
     }
   });
 
-  it("by us, because we are told to stop, ends the script at its next boundary", async () => {
-    const transport = connect();
-    const answer = run(transport, "echo ready; read -r w || { echo stopped >&2; exit 75; }", {
-      onLine: (line) => void (line === "ready" && stop.abort()),
-    });
-    expect(await answer).toMatchObject({ code: 75, stderr: "stopped\n" });
-    await expect(run(transport, "true")).rejects.toThrow(Cancelled);
-  });
+  it.each(["root", "operator"])(
+    "by us, told to stop, ends %s's script at its next boundary",
+    async (user) => {
+      const transport = connect({ user });
+      const answer = run(transport, "echo ready; read -r w || { echo stopped >&2; exit 75; }", {
+        onLine: (line) => void (line === "ready" && stop.abort()),
+      });
+      expect(await answer).toMatchObject({ code: 75, stderr: "stopped\n" });
+      await expect(run(transport, "true")).rejects.toThrow(Cancelled);
+    },
+  );
 
   it("by us while it is being made does not wait", async () => {
     await blackhole(machine);

@@ -223,7 +223,8 @@ describe("in a folder that stands for a host", () => {
   it("which is not so on a real host", () => {
     const real = { prefix: "", owners: true };
     expect(factScript(request, real)).toContain("dpkg-query");
-    const answer = "stat\0links\0digests\0packages\x000\0amd64\0jq amd64 install installed 1.7\0\0end\0";
+    const answer =
+      "stat\0links\0digests\0packages\x000\0dpkg amd64 install installed 1.21\njq amd64 install installed 1.7\0\0end\0";
     const { packages: seen } = parseFacts(request, real, Buffer.from(answer));
     expect(seen).toEqual({
       readable: true,
@@ -235,9 +236,13 @@ describe("in a folder that stands for a host", () => {
 
 describe("the answer about packages", () => {
   const parse = (code: string, listed: string, recorded = ""): PackageFacts => {
-    const fields = [code, "amd64", listed, recorded];
+    const fields = [code, `dpkg amd64 install installed 1.21.22\n${listed}`, recorded];
     return parsePackages(["jq", "git", "g++"], () => fields.shift()!);
   };
+  it("without dpkg itself in it proves nothing absent", () => {
+    const fields = ["1", "", ""];
+    expect(parsePackages(["jq"], () => fields.shift()!)).toMatchObject({ readable: false });
+  });
   const found = (listed: string) => {
     const answer = parse("1", listed);
     if (!answer.readable) throw new Error(answer.reason);

@@ -204,6 +204,11 @@ describe("a failed connection", () => {
       "operator may not use sudo there: put the line",
     ],
     [
+      "sudo that wants a terminal",
+      { code: 1, stderr: "sudo: sorry, you must have a tty to run sudo\n" },
+      'put the line "Defaults:operator !requiretty" into',
+    ],
+    [
       "no sudo",
       { code: 127, stderr: "env: 'sudo': No such file or directory\n" },
       "sudo is not installed there: install it, or log in as root instead of operator",
@@ -255,7 +260,7 @@ describe("a failed connection", () => {
   it("hands nothing to the terminal that a host may have put there", () => {
     const hostile = `\u001b]0;pwned\u0007 ${"x".repeat(5000)}`;
     const { message } = connectFailure(target, ending(hostile, { noise: hostile }), false);
-     
+
     expect(message).not.toMatch(/[\u0000-\u001f]/);
     expect(message.length).toBeLessThan(800);
   });

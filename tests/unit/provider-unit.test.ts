@@ -108,6 +108,12 @@ describe("a unit outside any house", () => {
     const there = facts({ ...well, dropIns: [dropIn] });
     const { content } = unit.observe({ inputs, outputs: {} }, there)!.inputs;
     expect(content).toBe(`(on the host: changed by ${dropIn})`);
-    expect(steps(there)).toEqual(["mark-restart", "displace", "reload-units", "restart-unit"]);
+    expect(steps(there)).toEqual([
+      "mark-restart",
+      "displace",
+      "remove-if-empty",
+      "reload-units",
+      "restart-unit",
+    ]);
   });
 });

@@ -237,12 +237,12 @@ describe("findings", () => {
   it("hides what the engine says only as a consequence, and what belongs to a house that was not looked at", () => {
     const findings = findingsOf([
       ...unreachable,
-      diagnostic("error", "ezra cannot be updated: EACCES", RELEASE),
+      diagnostic("error", "ezra cannot be looked at: EACCES", RELEASE),
       diagnostic("error", "cannot complete a resource 'urn' whose registration isn't pending", HOUSE),
       diagnostic("error", "update failed", STACK),
       diagnostic("error", "<{%fg 1%}>port 8643 is taken<{%reset%}>", RELEASE.replaceAll("ezra", "allegro")),
     ]);
-    expect(failureSummary(findings).split("\n")).toEqual([
+    expect(failureSummary(findings, { stack: "dev", whole: false }).split("\n")).toEqual([
       "What went wrong:",
       "  ezra: cannot be looked at: EACCES",
       "  allegro-release: port 8643 is taken",
@@ -250,7 +250,29 @@ describe("findings", () => {
   });
 
   it("says nothing after a run without failures", () => {
-    expect(failureSummary(findingsOf([step({ op: "create", old: null })]))).toBe("");
+    const findings = findingsOf([step({ op: "create", old: null })]);
+    expect(failureSummary(findings, { stack: "dev", houses: ["noah"], whole: true })).toBe("");
+  });
+
+  it("tells an error whole where nothing has shown it, and the houses that wait for the one that failed", () => {
+    const component = { type: "fleet:index:WizardHouse", urn: HOUSE };
+    const findings = findingsOf([
+      step({ op: "same", urn: HOUSE, type: component.type, old: component, new: component }),
+      step({ op: "update" }),
+      diagnostic("error", "host tower: not healthy\n  last words\n", RELEASE),
+    ]);
+    const houses = ["ezra", "allegro", "noah"];
+    const waiting = "  allegro, noah: left as they were, since they wait for a house that failed";
+    expect(failureSummary(findings, { stack: "dev", houses, whole: true }).split("\n")).toEqual([
+      "What went wrong:",
+      "  ezra: host tower: not healthy",
+      "    last words",
+      waiting,
+    ]);
+    expect(failureSummary(findings, { stack: "dev", whole: false }).split("\n")).toEqual([
+      "What went wrong:",
+      "  ezra: host tower: not healthy",
+    ]);
   });
 
   it("names a policy with its whole message", () => {
@@ -266,12 +288,38 @@ describe("readEvent", () => {
     expect(readEvent(JSON.stringify(diagnostic("debug", "resp: sk-canary")))).toBeUndefined();
   });
 
-  it("drops what nobody reads", () => {
-    expect(readEvent(`{"preludeEvent":{"config":{"k":"v"}}}`)).toBeUndefined();
+  it.each([
+    ["what nobody reads", `{"preludeEvent":{"config":{"k":"v"}}}`],
+    [
+      "that a resource was read",
+      `{"sequence":1,"timestamp":2,"resOutputsEvent":{"metadata":{"op":"refresh","urn":"u","type":"t"}}}`,
+    ],
+  ])("drops %s", (_name, text) => {
+    expect(readEvent(text)).toBeUndefined();
   });
 
   it("keeps warnings", () => {
     const event = diagnostic("warning", "w");
     expect(readEvent(JSON.stringify(event))).toEqual(event);
+  });
+
+  it("keeps contents only where they differ, and never outputs", () => {
+    const state = { ...release(), outputs: { release: "canary" } };
+    const read = (op: string): EngineEvent | undefined =>
+      readEvent(JSON.stringify(step({ op, old: state, new: state })));
+    expect(JSON.stringify(read("update"))).toContain("a: 1");
+    for (const op of ["same", "refresh"]) expect(JSON.stringify(read(op))).not.toContain("a: 1");
+    expect(JSON.stringify(read("update"))).not.toContain("canary");
+  });
+
+  it("reports the same of events as they come and as they are kept", () => {
+    const host = { name: "tower", transport: "local" };
+    const shared = { ...release({ host }), parent: STACK, urn: `${RELEASE}2` };
+    const events = [step({}), step({ op: "refresh", urn: shared.urn, old: shared, new: shared })];
+    const kept = events.flatMap((event) => readEvent(JSON.stringify(event)) ?? []);
+    expect(findingsOf(kept)).toEqual(findingsOf(events));
+    expect(findingsOf([...kept, diagnostic("error", "no", shared.urn)]).failures).toEqual([
+      { house: "tower", message: "no" },
+    ]);
   });
 });
