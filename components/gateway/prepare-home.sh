@@ -3,8 +3,8 @@
 #
 #   prepare-home.sh <home> <file>...
 #
-# Runs before every start of the gateway, outside its sandbox and as the house's user: whatever was planted here is
-# touched with that user's rights only. A link would carry the mount to its target and leave the name itself free
+# Runs before every start of the gateway, before anything is mounted and as the house's user: whatever was planted here
+# is touched with that user's rights only. A link would carry the mount to its target and leave the name itself free
 # for the agent; a missing file would be created by root.
 set -eu
 

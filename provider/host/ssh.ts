@@ -54,6 +54,8 @@ export function sshTransport(target: Target, workplace: SshWorkplace): Transport
         if (link === current) link = undefined;
       } catch (error) {
         if (error instanceof NotConnected) throw giveUp(error.message);
+        if (error instanceof CannotLook)
+          throw new CannotLook(atHost(target, error.message), { cause: error });
         if (!(error instanceof ShellEnded)) throw error;
         if (error.ending.ready) throw lose(current, error);
         if (options.signal.aborted) throw new Cancelled(`stopped before ${target.name} was asked`);

@@ -10,10 +10,11 @@ export interface Answer {
 }
 
 export interface RunOptions {
+  /** It may read the payload and what `onLine` returns, and nothing beyond: the next script comes the same way. */
   script: string;
   /** Follows the script on its standard input. */
   payload?: Buffer;
-  /** Seconds until the script is ended. */
+  /** Seconds until the script is ended, from when it can run: what it takes to connect does not count. */
   deadline: number;
   /** Called with each line of output as it comes; what it returns is written to the script's standard input. */
   onLine?: (line: string) => string | undefined;
@@ -25,12 +26,17 @@ export interface Transport {
   vantage: Vantage;
   /** Said once per process before the first change, when there is something an operator should know. */
   notice?: string;
-  /** Begins to connect, where there is something to connect to. Resolves when that has succeeded or failed at first. */
+  /**
+   * Begins to connect, where there is something to connect to. Resolves when that has succeeded or failed at first; what
+   * went wrong is told by the first script.
+   */
   dial?(): Promise<void>;
   /**
    * Runs a POSIX shell script on the host.
    *
-   * @throws CannotLook when the host cannot be reached or answers beyond all bounds
+   * @throws CannotLook when the host cannot be reached, answers beyond all bounds or is lost on the way: a script that
+   *   was running may then have done anything up to its end
+   * @throws Cancelled when the signal came before the script was sent
    */
   run(options: RunOptions): Promise<Answer>;
 }

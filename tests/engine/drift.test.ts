@@ -151,7 +151,7 @@ describe("every kind of drift", () => {
   });
 
   it("keeps what it had to move out of the way", () => {
-    const kept = readdirSync(path.join(house("allegro"), "displaced"));
+    const kept = readdirSync(path.join(house("allegro"), "home", "displaced"));
     expect(kept).toContain("srv%2Fwizards%2Fallegro%2Fhome%2FSOUL.md.intruder");
   });
 });

@@ -331,6 +331,16 @@ describe("one connection", () => {
     await expect.poll(() => inside(machine, "pgrep -cf 'sleep 471[1]' || :"), { timeout: 9000 }).toBe("0\n");
   });
 
+  it("is not ended when its first script overruns while another one is running", async () => {
+    const transport = connect();
+    const first = run(transport, "sleep 4712", { deadline: 1 }).catch((error: unknown) => error);
+    await sleep(300);
+    const long = words(transport, "sleep 3; echo done");
+    expect(String(await first)).toMatch(/host forge \(.*\): no answer within 1 s/);
+    expect(await long).toBe("done\n");
+    expect(await words(transport, "echo on")).toBe("on\n");
+  });
+
   it("shows on the host nothing but the loop", async () => {
     const transport = connect();
     const list = `cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'`;

@@ -14,6 +14,16 @@ describe("settings", () => {
     });
   });
 
+  test("time to connect", () => {
+    const given = { environment: "dev", transport: "ssh", connectDeadline: "5" };
+    expect(stackSettings(reader(given))).toMatchObject({ connectDeadline: 5 });
+    for (const connectDeadline of ["0", "-1", "1.5", "soon", "", "1000"]) {
+      expect(() => stackSettings(reader({ ...given, connectDeadline }))).toThrow(
+        /connectDeadline is ".*"; allowed: seconds, a whole number from 1 to 999/,
+      );
+    }
+  });
+
   test("all problems at once, with what is allowed", () => {
     const read = () => stackSettings(reader({ environment: "production", afterCanary: "later" }));
     expect(read).toThrow(StackError);
@@ -45,6 +55,12 @@ describe("connections", () => {
   test("ssh", () => {
     expect(connections([pinned], { ...settings, transport: "ssh" })).toEqual({
       forge: { ...reached, transport: "ssh" },
+    });
+  });
+
+  test("ssh with a time to connect", () => {
+    expect(connections([pinned], { ...settings, transport: "ssh", connectDeadline: 5 })).toEqual({
+      forge: { ...reached, transport: "ssh", connectDeadline: 5 },
     });
   });
 

@@ -184,9 +184,9 @@ describe("what follows from the inputs", () => {
       "repeats tidy",
     ],
     [
-      "ssh, which is not there yet",
-      { host: { name: "a", transport: "ssh", address: "b" } },
-      "host.transport",
+      "ssh without a pinned key",
+      { host: { name: "a", transport: "ssh", address: "b", user: "root" } },
+      "host.hostKey is required",
     ],
     ["a local host without a folder", { host: { name: "a", transport: "local" } }, "host.root is required"],
   ])("refuses %s", (_, over, text) => {
@@ -733,6 +733,13 @@ describe("on a live host", () => {
     const there = onTheFormer(configChanged, { [`${HOUSE}/current/config.yaml`]: otherFile });
     expect(unitSteps(there, undefined, configChanged)).toContain(restarts[1]);
     expect(unitSteps(onTheFormer(configChanged, {}), undefined, configChanged)).not.toContain(restarts[1]);
+  });
+
+  it("restarts where something else stands in the place of `current`", () => {
+    const blind: Fact = { kind: "unreadable", reason: "current is not a folder" };
+    const behind = ["config.yaml", `units/${UNIT}`].map((name) => [`${HOUSE}/current/${name}`, blind]);
+    const there = live(facts(inputs, { ...Object.fromEntries(behind), [`${HOUSE}/current`]: present }), well);
+    expect(unitSteps(there, inputs)).toContain(restarts[1]);
   });
 
   it("restarts after a repair of a file in place", () => {

@@ -239,12 +239,13 @@ function leftovers(inputs: ReleaseInputs, old: ReleaseInputs, look: Look): Step[
 }
 
 /** What the switch means for the units: they are started, stopped or restarted where what they read changes. */
-function units(inputs: ReleaseInputs, switches: Step[], facts: Facts, look: Look) {
+function units(inputs: ReleaseInputs, switches: Step[], facts: Facts) {
   const touched = new Set(switches.flatMap((step) => ("path" in step ? [step.path] : [])));
   const files = new Map(releaseFiles(inputs).map((file) => [file.name, file]));
   const differs = (name: string): boolean => {
     const wanted = files.get(name)!;
-    const fact = look(currentFile(inputs.house, name));
+    // Where something else stands in the place of `current`, nothing can be seen behind it, and nothing agrees.
+    const fact = factOf(facts, currentFile(inputs.house, name));
     return !contentAgrees(fact, wanted) || !attributesAgree(fact, wanted);
   };
   const { health } = inputs;
@@ -306,7 +307,7 @@ export function reconcile(
   const preparation = [...foundation(inputs, look), ...stage(inputs, look)];
   const flips = flip(inputs, look);
   const switches = [...flips, ...links(inputs, old, look), ...(old ? leftovers(inputs, old, look) : [])];
-  const { before, after } = units(inputs, switches, facts, look);
+  const { before, after } = units(inputs, switches, facts);
   const dropped = old ? Object.keys(old.units).filter((name) => !(name in inputs.units)) : [];
   const stops = stopUnits(dropped, facts);
   const reloads = after.some((step) => step.do === "reload-units");
