@@ -30,6 +30,8 @@ interface Goal {
 }
 
 const any = (): boolean => true;
+/** From 30 houses on, fixed costs of starting a tool no longer say most. */
+const thirty = (count: number): boolean => count >= 30 && count < 100;
 const exactly = (wanted: number) => (count: number) => count === wanted;
 
 /** `ours` must be at least `times` faster than `other`. */
@@ -80,18 +82,17 @@ function atMost(
   };
 }
 
-const SEVERAL = (count: number): boolean => count > 1 && count < 100;
 const MEGABYTE = 1_000_000;
 
 const GOALS: readonly Goal[] = [
-  faster("check", "ansible", 35, SEVERAL),
-  faster("check", "mitogen", 10, SEVERAL),
-  faster("check", "pyinfra", 1.6, SEVERAL),
-  closeToSsh(2.3, SEVERAL),
+  faster("check", "ansible", 35, thirty),
+  faster("check", "mitogen", 10, thirty),
+  faster("check", "pyinfra", 1.6, thirty),
+  closeToSsh(2.3, thirty),
   faster("check", "pyinfra", 2, exactly(100)),
   closeToSsh(1.6, exactly(100)),
-  faster("change", "ansible", 20, SEVERAL),
-  faster("converge", "ansible", 10, SEVERAL),
+  faster("change", "ansible", 20, thirty),
+  faster("converge", "ansible", 10, thirty),
   atMost(
     "check: one house in under 2.5 s",
     exactly(1),

@@ -29,7 +29,9 @@ export function textReport(result: Result): string {
 /** The tables for the README, with everything needed to repeat them. */
 export function markdownReport(result: Result): string {
   const { houses, machines, runs, workplace, versions } = result;
-  const named = TOOLS.flatMap((tool) => versions[tool] ?? []).join("; ");
+  const named = TOOLS.flatMap((tool) =>
+    versions[tool] === undefined ? [] : `${tool}: ${versions[tool]}`,
+  ).join("; ");
   const place =
     `${workplace.cores} cores (${workplace.cpu}), ${(workplace.memory / GIBIBYTE).toFixed(0)} GiB, ` +
     `Linux ${workplace.kernel}, Node.js ${workplace.node}`;

@@ -15,8 +15,8 @@ import type { OursTool } from "./tools/ours.ts";
 import type { Tool } from "./tools/tool.ts";
 import type { WantedHouse } from "./wanted.ts";
 
-/** Cases whose memory is sampled, in a round of its own. */
-const SAMPLED: readonly CaseName[] = ["check", "change"];
+/** The case whose memory is sampled, in a round of its own. */
+const SAMPLED: CaseName = "check";
 
 /** What a round is for. */
 type Aim = "time" | "memory" | "profile";
@@ -126,7 +126,7 @@ export async function measureAll(stage: Stage): Promise<Measurements> {
   for (const name of options.cases) {
     if (name !== "converge" && ours !== undefined && tools.includes(ours)) await ours.catchUp();
     for (let round = 0; round < options.runs; round++) await takeTurns(name, "time", round);
-    if (SAMPLED.includes(name)) await takeTurns(name, "memory", options.runs);
+    if (name === SAMPLED) await takeTurns(name, "memory", options.runs);
     if (options.profile) await takeTurns(name, "profile", options.runs);
   }
   return { raw, houses: now.houses, failures };

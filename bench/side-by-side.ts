@@ -7,7 +7,7 @@ import { say } from "../scripts/session.ts";
 import { ROOT } from "../scripts/stack.ts";
 import { control } from "./control.ts";
 import { bringUpMachines, runHostScript } from "./machines.ts";
-import { readOptions, type Options, type ToolName } from "./options.ts";
+import { CASES, TOOLS, readOptions, type Options, type ToolName } from "./options.ts";
 import { makeProject } from "./project.ts";
 import { markdownReport, textReport } from "./report.ts";
 import { resultOf, type Result } from "./result.ts";
@@ -63,7 +63,7 @@ export async function main(args: readonly string[]): Promise<number> {
       houses: options.houses,
       machines: options.machines,
       runs: options.runs,
-      arguments: [...args],
+      arguments: repeating(options),
       workplace: workplace(),
       versions: Object.fromEntries(tools.map((tool) => [tool.name, tool.version])),
       control: checked,
@@ -76,6 +76,15 @@ export async function main(args: readonly string[]): Promise<number> {
     await bed.takeDown();
     rmSync(dir, { recursive: true, force: true });
   }
+}
+
+/** The arguments that make the same measurement again. */
+function repeating({ houses, machines, runs, tools, cases }: Options): string[] {
+  return [
+    ...["--houses", String(houses), "--machines", String(machines), "--runs", String(runs)],
+    ...(tools.length < TOOLS.length ? ["--tools", tools.join(",")] : []),
+    ...(cases.length < CASES.length ? ["--cases", cases.join(",")] : []),
+  ];
 }
 
 function version(project: string, changes: number): { houses: WantedHouse[]; keys: Record<string, string> } {

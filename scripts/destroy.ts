@@ -14,17 +14,11 @@ export async function main(args: readonly string[]): Promise<number> {
   const first = await carryOut(session, "destroy");
   if (typeof first === "number") return first;
   if (hasOption(session.rest, "--preview-only") || !(await detach(session, first)))
-    return conclude(session, "destroy", leaving(first));
+    return conclude(session, "destroy", first);
   say("\nhouses that cannot be looked at kept others from being destroyed; once more without them");
   const rest = [...session.rest, "--yes"];
   const second = await carryOut({ ...session, rest }, "destroy");
-  return typeof second === "number" ? second : conclude(session, "destroy", leaving(second));
-}
-
-/** All houses were to be taken down, also those for which it was not even tried. */
-function leaving(outcome: Outcome): Outcome {
-  const unreachable = outcome.findings.unreachable.map((house) => ({ ...house, leaving: true as const }));
-  return { ...outcome, findings: { ...outcome.findings, unreachable } };
+  return typeof second === "number" ? second : conclude(session, "destroy", second);
 }
 
 /**

@@ -45,7 +45,15 @@ export interface Findings {
 
 const RELEASE = "host:index:Release";
 /** Maps of a release whose entries have a name of their own. */
-export const COLLECTIONS: readonly string[] = ["files", "links", "directories", "units", "cron", "layout"];
+export const COLLECTIONS: readonly string[] = [
+  "files",
+  "links",
+  "directories",
+  "units",
+  "cron",
+  "layout",
+  "packages",
+];
 
 export function findingsOf(events: readonly EngineEvent[]): Findings {
   const steps = events.flatMap((event) => (event.resourcePreEvent ? [event.resourcePreEvent.metadata] : []));
@@ -131,7 +139,9 @@ function driftOf(step: Step, houseOf: (urn: string) => string, blind: ReadonlySe
   if (step.op === "create") return whole("exists", "absent", "present");
   if (step.op === "delete") return whole("exists", "present", "absent");
   const keys = Object.keys(step.detailedDiff ?? {});
-  if (keys.length > 0) return keys.map((key) => propertyDrift(step, key, house));
+  // How a host is reached stands in the program alone: nothing on the host is otherwise for it.
+  if (keys.length > 0)
+    return keys.filter((key) => !/^host(\.|$)/.test(key)).map((key) => propertyDrift(step, key, house));
   if (blind.has(house)) return [];
   if ((step.old?.initErrors ?? []).length > 0) return whole("last update", "failed", "succeeded");
   return whole("inputs", "different", "as in the program");

@@ -114,7 +114,9 @@ export function conclude(
   { code, findings, shown }: Outcome,
 ): number {
   const houses = operation === "up" ? fleet?.houses.map(({ name }) => name) : undefined;
-  const summary = failureSummary(findings, { stack, ...(houses && { houses }), whole: !shown });
+  const isLeaving = (house: string): boolean => operation === "destroy" || houses?.includes(house) === false;
+  const options = { stack, isLeaving, ...(houses && { houses }), whole: !shown };
+  const summary = failureSummary(findings, options);
   if (summary !== "") say(`\n${summary}`);
   if (code > 128)
     say(`the engine was ended by a signal (exit code ${code}); the next up clears up what it left`);

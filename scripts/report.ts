@@ -33,12 +33,15 @@ export interface SummaryOptions {
   stack: string;
   /** All houses there should be; undefined where not all of them are gone through. */
   houses?: readonly string[];
+  /** Whether a house that cannot be looked at was to be taken down. Default: none was. */
+  isLeaving?: (house: string) => boolean;
   /** Whether errors are told with all their lines: nothing else has shown them. */
   whole: boolean;
 }
 
 /** The summary after `up`, `preview` and `destroy`; empty when nothing went wrong. */
-export function failureSummary(findings: Findings, { stack, houses, whole }: SummaryOptions): string {
+export function failureSummary(findings: Findings, options: SummaryOptions): string {
+  const { stack, houses, whole, isLeaving = () => false } = options;
   const wrong = [
     ...unreachableLines(findings.unreachable),
     ...findings.policy.map(policyLine),
@@ -55,8 +58,8 @@ export function failureSummary(findings: Findings, { stack, houses, whole }: Sum
       ),
     );
   }
-  const leaving = findings.unreachable.flatMap(({ house, host, leaving }) =>
-    leaving && house !== host ? [house] : [],
+  const leaving = findings.unreachable.flatMap(({ house, host }) =>
+    house !== host && isLeaving(house) ? [house] : [],
   );
   if (leaving.length > 0) {
     listed.push(

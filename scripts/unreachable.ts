@@ -11,8 +11,6 @@ export interface Unreachable {
   host: string;
   /** One line. */
   reason: string;
-  /** It was to be taken down: `wizards/` has it no more, or all houses are. */
-  leaving?: true;
 }
 
 export interface Looks {
@@ -25,30 +23,24 @@ export interface Looks {
 interface Look {
   reason: string;
   outcome: "blind" | "reached" | "failed";
-  leaving: boolean;
 }
 
 /** Each house is named once, however many of its resources share its fate. */
 export function looksOf(events: readonly EngineEvent[], places: Places): Looks {
   const looks = new Map<string, Look>();
-  for (const { diagnosticEvent, resOutputsEvent, resOpFailedEvent } of events) {
-    const urn = diagnosticEvent?.urn ?? resOutputsEvent?.metadata.urn ?? resOpFailedEvent?.metadata.urn ?? "";
+  for (const { diagnosticEvent, resOutputsEvent } of events) {
+    const urn = diagnosticEvent?.urn ?? resOutputsEvent?.metadata.urn ?? "";
     const look = looks.get(urn);
     if (diagnosticEvent?.urn && diagnosticEvent.message.includes(CANNOT_LOOK)) {
-      looks.set(urn, {
-        leaving: false,
-        ...look,
-        reason: reasonIn(diagnosticEvent.message),
-        outcome: "blind",
-      });
+      looks.set(urn, { reason: reasonIn(diagnosticEvent.message), outcome: "blind" });
     } else if (!look) continue;
     else if (diagnosticEvent) {
       // It was reached after all, and what went wrong there is told as a failure.
       if (diagnosticEvent.severity === "error" && !isFollowUp(diagnosticEvent.message))
         look.outcome = "failed";
-    } else if (resOpFailedEvent) look.leaving ||= resOpFailedEvent.metadata.op === "delete";
-    else if (resOutputsEvent && !resOutputsEvent.planning && CHANGES.has(resOutputsEvent.metadata.op))
+    } else if (resOutputsEvent && !resOutputsEvent.planning && CHANGES.has(resOutputsEvent.metadata.op)) {
       look.outcome = "reached";
+    }
   }
   const blind = entries(looks, "blind", places);
   const known = new Set(blind.map(({ house }) => house));
@@ -61,13 +53,9 @@ function entries(looks: Map<string, Look>, outcome: Look["outcome"], places: Pla
   // A release says best where the house is; it comes first.
   const all = [...looks].sort(([a], [b]) => rank(a) - rank(b) || (a < b ? -1 : 1));
   for (const [urn, look] of all) {
-    if (look.outcome !== outcome) continue;
     const house = places.houseOf(urn);
-    const known = found.get(house);
-    if (known === undefined) {
-      const leaving = look.leaving && { leaving: true as const };
-      found.set(house, { house, host: places.hostOf(urn) ?? "", reason: look.reason, ...leaving });
-    } else if (look.leaving) known.leaving = true;
+    if (look.outcome !== outcome || found.has(house)) continue;
+    found.set(house, { house, host: places.hostOf(urn) ?? "", reason: look.reason });
   }
   return [...found.values()].sort((a, b) => (a.house < b.house ? -1 : 1));
 }

@@ -3,6 +3,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 
+import { VERSIONS } from "../../toolchain/versions.ts";
 import { PROJECT } from "../../scripts/stack.ts";
 import type { CaseName } from "../options.ts";
 import { mustRun, type Command, type Outcome } from "../process.ts";
@@ -50,7 +51,7 @@ export async function ours(ground: Ground, project: string): Promise<OursTool> {
   await newState();
   return {
     name: "ours",
-    version: "this program",
+    version: `Pulumi ${VERSIONS.pulumi}`,
     cases: ["converge", "check", "apply", "change"],
     async want(_, keys) {
       const pairs = Object.entries(keys).flatMap(([key, value]) => [

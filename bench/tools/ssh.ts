@@ -4,14 +4,16 @@ import path from "node:path";
 
 import { shellQuote } from "../../fleet/shell.ts";
 import { ROOT } from "../../scripts/stack.ts";
+import { run } from "../process.ts";
 import type { WantedHouse } from "../wanted.ts";
 import type { Ground, Tool } from "./tool.ts";
 
-export function ssh(ground: Ground): Promise<Tool> {
+export async function ssh(ground: Ground): Promise<Tool> {
   const dir = path.join(ground.dir, "ssh");
-  return Promise.resolve({
+  const { stderr } = await run({ argv: ["ssh", "-V"] });
+  return {
     name: "ssh",
-    version: "OpenSSH client",
+    version: stderr.split(",")[0]!,
     cases: ["check"],
     want: (houses) => {
       rmSync(dir, { recursive: true, force: true });
@@ -29,7 +31,7 @@ export function ssh(ground: Ground): Promise<Tool> {
       return ends === ground.machines.length ? undefined : `only ${ends} machines answered to the end`;
     },
     cool: () => Promise.resolve(),
-  });
+  };
 }
 
 function readingScript(houses: WantedHouse[]): string {

@@ -3,6 +3,7 @@
  * after another. Nothing is dialled before the first of either.
  */
 import { CannotLook, Cancelled, ChangeFailed } from "../errors.ts";
+import { explained } from "./advice.ts";
 import { factScript, mergeRequests, parseFacts, printable, type FactRequest, type Facts } from "./facts.ts";
 import { DONE, GO, planScript, READY, type Plan } from "./steps.ts";
 import type { Answer, Transport } from "./transport.ts";
@@ -39,12 +40,14 @@ function wordsOf({ code, stderr }: Answer): string {
     .split("\n")
     .slice(-WORDS)
     .map((line) => printable(line, 300));
-  const words = lines.join("\n  ");
+  const [first = "", ...rest] = lines;
+  const words = [explained(first), ...rest].join("\n  ");
   return words === "" ? `the script ended with code ${code} and said nothing` : words;
 }
 
 export function openSession({ name, transport, signal, settled, inform }: SessionOptions): Session {
   let gathered: { requests: FactRequest[]; answer: Promise<Facts> } | undefined;
+  const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
   let looking: Promise<unknown> = Promise.resolve();
   let changes: Promise<unknown> = Promise.resolve();
   let noticed = false;
@@ -102,7 +105,8 @@ export function openSession({ name, transport, signal, settled, inform }: Sessio
       const requests = [request];
       // The later it is asked, the more is asked at once: a connection that is being made, or a look that is under way,
       // is waited for. That is what makes it one script however slowly the engine sends its reads.
-      const answer = Promise.all([quiet, transport.dial?.(), looking]).then(() => {
+      const dialled = Promise.race([transport.dial?.(), stopped]);
+      const answer = Promise.all([quiet, dialled, looking]).then(() => {
         gathered = undefined;
         return ask(requests);
       });

@@ -189,7 +189,8 @@ export class ShellProcess {
       setTimeout(() => this.kill(), GRACE).unref();
     };
     this.#received = 0;
-    this.#stderr = "";
+    // Before the loop runs, it says why there is no connection.
+    if (this.#ready) this.#stderr = "";
     try {
       return await new Promise<Answer>((resolve, reject) => {
         this.#run = {

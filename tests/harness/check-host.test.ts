@@ -120,7 +120,7 @@ test("a harness from before the managed scope is refused, with its name, its ver
   expect(stderr).toContain(
     `The harness ${python} (hermes-agent ${OLD_HARNESS_VERSION}) does not follow the managed scope`,
   );
-  expect(stderr).toContain("the harness would use custom/not-of-the-release at http://127.0.0.1:9/agent");
+  expect(stderr).toContain("The harness would use custom/not-of-the-release at http://127.0.0.1:9/agent");
   expect(stderr).toContain(`${python} -m pip install 'hermes-agent[messaging]==${HARNESS_VERSION}'`);
 });
 

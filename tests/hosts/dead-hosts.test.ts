@@ -1,5 +1,5 @@
 /** Ten hosts of which some are dead, hang or are somebody else: the others converge, and nothing is lost. */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -36,6 +36,7 @@ function tenHouses(): void {
       writeFileSync(path.join(wizards, name, file), own);
     }
   }
+  for (const other of ["allegro", "bezalel", "ezra"]) rmSync(path.join(wizards, other), { recursive: true });
   fleet.editFleet((file) => {
     file.houses = NAMES;
     file.rollout = "parallel";
@@ -66,14 +67,14 @@ async function withoutOne(house: string, reason: RegExp): Promise<void> {
   const before = resources();
   const drift = await fleet.run("drift");
   expect(drift.code).toBe(4);
-  expect(drift.stdout.match(new RegExp(`^.*${reason.source}.*$`, "gm"))).toHaveLength(1);
-  expect(drift.stdout).toContain(`${house}`);
+  const lines = drift.stdout.split("\n").filter((line) => reason.test(line));
+  expect(lines, drift.stdout).toEqual([expect.stringContaining(house)]);
   change();
   const up = await fleet.run("up", ["--yes"]);
   expect(up.code).toBe(4);
   const summary = (up.stdout + up.stderr).split("What went wrong:")[1] ?? "";
-  expect(summary.match(new RegExp(reason.source, "g"))).toHaveLength(1);
-  expect(summary.trim().split("\n")).toHaveLength(1);
+  const told = summary.trim().split("\n");
+  expect(told, up.stdout + up.stderr).toEqual([expect.stringMatching(reason)]);
   for (const other of others(house)) expect(await has(other)).toBe(true);
   expect(resources()).toEqual(before);
 }
@@ -83,15 +84,14 @@ beforeAll(async () => {
   fleet = await makeHostFleet(Object.fromEntries(NAMES.map((name, at) => [name, machines[at]!])));
   tenHouses();
   const up = await fleet.run("up", ["--yes"]);
-  expect(up.stderr + up.stdout).not.toMatch(/error/i);
-  expect(up.code).toBe(0);
+  expect(up.code, up.stdout + up.stderr).toBe(0);
 });
 afterAll(() => fleet?.cleanup());
 
 describe("one host of ten", () => {
   it("is dead, and is finished when it is back", async () => {
     await kill(machineOf("cedar"));
-    await withoutOne("cedar", /198\.18\.\d+\.\d+\S* .*(refused|no route|timed out|unreachable)/i);
+    await withoutOne("cedar", /198\.1[89]\.\d+\.\d+\S* .*(refused|no route|timed out|unreachable)/i);
     await start(machineOf("cedar"));
     expect((await fleet.run("up", ["--yes"])).code).toBe(0);
     expect(await has("cedar")).toBe(true);
@@ -99,14 +99,14 @@ describe("one host of ten", () => {
 
   it("drops every packet", async () => {
     await blackhole(machineOf("elm"));
-    await withoutOne("elm", /198\.18\.\d+\.\d+\S* .*timed out/i);
+    await withoutOne("elm", /198\.1[89]\.\d+\.\d+\S* .*timed out/i);
     await unblackhole(machineOf("elm"));
     expect((await fleet.run("up", ["--yes"])).code).toBe(0);
   });
 
   it("accepts the connection and hangs", async () => {
     await freeze(machineOf("fir"));
-    await withoutOne("fir", /198\.18\.\d+\.\d+\S* .*(timed out|no answer)/i);
+    await withoutOne("fir", /198\.1[89]\.\d+\.\d+\S* .*(timed out|no answer)/i);
     await unfreeze(machineOf("fir"));
     expect((await fleet.run("up", ["--yes"])).code).toBe(0);
   });

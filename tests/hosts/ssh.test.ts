@@ -290,7 +290,7 @@ describe("one connection", () => {
   it("serves scripts in a row, in one session", async () => {
     const before = await sessions(machine);
     const transport = connect();
-    transport.dial?.();
+    void transport.dial?.();
     for (let i = 0; i < 5; i++) expect(await words(transport, `echo ${i}`)).toBe(`${i}\n`);
     expect(await sessions(machine)).toBe(before + 1);
     expect(clients()).toHaveLength(1);

@@ -139,25 +139,23 @@ describe("a house that could not be looked at before the update reached it", () 
 });
 
 describe("a house that was to be taken down", () => {
-  const findings = findingsOf([
-    ...blindRefresh("ezra"),
-    begins("delete", release("ezra"), house("ezra")),
-    says("error", release("ezra"), `tower:x cannot be looked at: ${TIMED_OUT}`),
-    fails("delete", release("ezra")),
-  ]);
+  // The engine may not even try: another house's failure comes first.
+  const findings = findingsOf([...blindRefresh("ezra"), ...blindRefresh("allegro")]);
+  const last = (stack: string): string =>
+    failureSummary(findings, { stack, whole: true, isLeaving: (name) => name === "ezra" })
+      .split("\n")
+      .at(-1) ?? "";
 
   it.each([
     ["dev", "npm run retire -- ezra --abandon"],
     ["prod", "npm run retire -- ezra --abandon -s prod"],
-  ])("stays, and how it can be given up is said for %s", (stack, command) => {
-    expect(summary(findings, stack).at(-1)).toBe(
+  ])("stays, and how it alone can be given up is said for %s", (stack, command) => {
+    expect(last(stack)).toBe(
       `ezra stays in the state until the host can be reached; if it is gone for good: ${command}`,
     );
   });
 
   it("is not offered to be given up where it is only updated", () => {
-    expect(summary(findingsOf([...blindRefresh("ezra"), ...blindUpdate("ezra")])).join()).not.toContain(
-      "retire",
-    );
+    expect(summary(findings).join()).not.toContain("retire");
   });
 });

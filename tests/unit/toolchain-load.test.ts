@@ -7,7 +7,7 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 const CHECKOUT = path.resolve(import.meta.dirname, "..", "..");
-const SOURCES = ["bench", "components", "fleet", "policies", "provider", "scripts", "toolchain"];
+const SOURCES = ["bench", "components", "fleet", "policies", "provider", "scripts", "testbed", "toolchain"];
 
 let root: string;
 const cache = () => path.join(root, "node_modules", ".cache", "wizard-houses");
