@@ -53,10 +53,10 @@ function makeHouses() {
     // A host changes with the first of its houses and not earlier, so that a canary goes alone with its packages too.
     const ground =
       grounds.get(host.name) ??
-      new Host(`${host.name}-host`, { host, packages: spec.packages, claimant: salt }, { dependsOn: before });
+      new Host(`${host.name}-host`, { host, packages: spec.packages, claimant: salt, after: before });
     grounds.set(host.name, ground);
-    const dependsOn = [ground, ...before];
-    made.set(name, new WizardHouse(name, { ...args, keys: Object.fromEntries(secrets) }, { dependsOn }));
+    const after = [ground, ...before];
+    made.set(name, new WizardHouse(name, { ...args, keys: Object.fromEntries(secrets), after }));
   }
   return Object.fromEntries([...made].map(([name, house]) => [name, house.summary]));
 }

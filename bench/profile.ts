@@ -18,6 +18,19 @@ export interface Moment {
   what: string;
 }
 
+export interface Profile {
+  moments: Moment[];
+  /** Processor seconds by kind of process, as far as they were seen while it lived. */
+  processor: Record<string, number>;
+}
+
+interface Seen {
+  kind: string;
+  from: number;
+  to: number;
+  processor: number;
+}
+
 /** Kinds of processes by their command line; the first that fits. */
 const KINDS: readonly (readonly [kind: string, pattern: RegExp])[] = [
   ["engine", /\/pulumi (preview|up) /],
@@ -26,25 +39,25 @@ const KINDS: readonly (readonly [kind: string, pattern: RegExp])[] = [
   ["program", /cmd\/run\/index\.js/],
   ["command", /scripts\/run\.mjs/],
   ["npm", /^npm /],
-  ["first ssh", /^ssh /],
+  ["ssh", /^ssh[ :]/],
 ];
 
 export async function runProfiled(
   machines: Machine[],
   command: Command,
-): Promise<{ outcome: Outcome; moments: Moment[] }> {
+): Promise<{ outcome: Outcome; profile: Profile }> {
   const { env, living } = watch();
   const since = await untilFullSecond();
   const bootedAt = Date.now() / 1000 - Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]);
   const from = Date.now() / 1000;
-  const seen = new Map<string, { from: number; to: number }>();
+  const seen = new Map<string, Seen>();
   const timer = setInterval(() => {
     const now = Date.now() / 1000;
     for (const pid of living()) {
       const kind = kindOf(pid);
-      if (kind === undefined) continue;
-      const before = seen.get(kind);
-      seen.set(kind, { from: before?.from ?? startOf(pid, bootedAt) ?? now, to: now });
+      const used = usage(pid);
+      if (kind === undefined || used === undefined) continue;
+      seen.set(pid, { kind, from: bootedAt + used.startedAt, to: now, processor: used.processor });
     }
   }, INTERVAL);
   let outcome: Outcome;
@@ -54,27 +67,35 @@ export async function runProfiled(
     clearInterval(timer);
   }
   const logs = (await Promise.all(machines.map((machine) => sshdLog(machine, since)))).flat();
-  const times = (pattern: RegExp): number[] =>
-    logs.filter(({ text }) => pattern.test(text)).map(({ time }) => time);
-  const span = (what: string, pattern: RegExp): Moment[] => {
-    const all = times(pattern);
-    if (all.length === 0) return [];
-    return [
-      { at: Math.min(...all) - from, what: `first ${what}` },
-      { at: Math.max(...all) - from, what: `last ${what} (of ${all.length})` },
-    ];
-  };
+  const logged = (what: string, pattern: RegExp): Moment[] =>
+    firstAndLast(
+      what,
+      logs.filter(({ text }) => pattern.test(text)).map(({ time }) => time - from),
+    );
+  const processes = [...Map.groupBy(seen.values(), ({ kind }) => kind)];
   const moments = [
-    ...[...seen].flatMap(([kind, { from: began, to }]) => [
-      { at: began - from, what: `${kind} starts` },
-      { at: to - from, what: `${kind.replace("first", "last")} is gone` },
+    ...processes.flatMap(([kind, all]) => [
+      { at: Math.min(...all.map((one) => one.from)) - from, what: `${kind} starts` },
+      { at: Math.max(...all.map((one) => one.to)) - from, what: `${kind} is gone` },
     ]),
-    ...span("login", /^Accepted publickey for /),
-    ...span("shell starts on a host", /^Starting session: /),
-    ...span("logout", /^Disconnected from /),
+    ...logged("login", /^Accepted publickey for /),
+    ...logged("shell starts on a host", /^Starting session: /),
+    ...logged("logout", /^Disconnected from /),
     { at: outcome.seconds, what: "the end" },
+  ].sort((a, b) => a.at - b.at);
+  const processor = processes.map(([kind, all]) => [kind, all.reduce((sum, one) => sum + one.processor, 0)]);
+  return {
+    outcome,
+    profile: { moments, processor: Object.fromEntries(processor) as Record<string, number> },
+  };
+}
+
+function firstAndLast(what: string, times: number[]): Moment[] {
+  if (times.length === 0) return [];
+  return [
+    { at: Math.min(...times), what: `first ${what}` },
+    { at: Math.max(...times), what: `last ${what} (of ${times.length})` },
   ];
-  return { outcome, moments: moments.sort((a, b) => a.at - b.at) };
 }
 
 function kindOf(pid: string): string | undefined {
@@ -82,9 +103,11 @@ function kindOf(pid: string): string | undefined {
   return KINDS.find(([, pattern]) => pattern.test(line))?.[0];
 }
 
-/** Field 22 of /proc/<pid>/stat: hundredths of a second since the machine booted. */
-function startOf(pid: string, bootedAt: number): number | undefined {
+/** Fields 14, 15 and 22 of /proc/<pid>/stat, which count hundredths of a second; the last since the machine booted. */
+function usage(pid: string): { processor: number; startedAt: number } | undefined {
   const stat = procText(pid, "stat");
-  const ticks = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-  return ticks === undefined ? undefined : bootedAt + Number(ticks) / 100;
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const [user, system, start] = [fields[11], fields[12], fields[19]];
+  if (user === undefined || system === undefined || start === undefined) return undefined;
+  return { processor: (Number(user) + Number(system)) / 100, startedAt: Number(start) / 100 };
 }

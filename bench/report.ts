@@ -1,6 +1,6 @@
 /** A bench's result in words: tables for the terminal and for the README. Pure. */
 import { CASES, TOOLS, type CaseName, type ToolName } from "./options.ts";
-import type { Moment } from "./profile.ts";
+import type { Profile } from "./profile.ts";
 import type { ByCase, Result } from "./result.ts";
 
 const GIBIBYTE = 2 ** 30;
@@ -19,9 +19,7 @@ export function textReport(result: Result): string {
     what,
     ...tables,
     ...(goals.length > 0 ? [`Goals\n${goals.join("\n")}`] : []),
-    ...Object.entries(result.raw.profiles).map(
-      ([name, moments]) => `${name}, our own, when what\n${timeline(moments)}`,
-    ),
+    ...Object.entries(result.raw.profiles).map(([name, one]) => `Our own ${name}\n${profileText(one)}`),
     ...(result.failures.length > 0 ? [`Failures\n${result.failures.join("\n")}`] : []),
   ].join("\n\n");
 }
@@ -58,8 +56,15 @@ export function markdownReport(result: Result): string {
   ].join("\n\n");
 }
 
-const timeline = (moments: Moment[]): string =>
-  moments.map(({ at, what }) => `${at.toFixed(2).padStart(8)} s  ${what}`).join("\n");
+function profileText({ moments, processor }: Profile): string {
+  const timeline = moments.map(({ at, what }) => `${at.toFixed(2).padStart(8)} s  ${what}`);
+  const used = Object.entries(processor).sort(([, a], [, b]) => b - a);
+  return [
+    ...timeline,
+    "processor seconds of the processes",
+    ...used.map(([kind, seconds]) => `${seconds.toFixed(2).padStart(8)} s  ${kind}`),
+  ].join("\n");
+}
 
 interface Section {
   title: string;

@@ -3,7 +3,7 @@ import type { Control } from "./control.ts";
 import { verdicts, type Verdict } from "./goals.ts";
 import { CASES, TOOLS, type CaseName, type ToolName } from "./options.ts";
 import type { Traffic } from "./measure.ts";
-import type { Moment } from "./profile.ts";
+import type { Profile } from "./profile.ts";
 import type { Workplace } from "./workplace.ts";
 
 /** One timed run. */
@@ -29,7 +29,7 @@ export interface Raw {
   timed: Run[];
   sampled: MemoryRun[];
   /** Where the time of our own commands goes; only where it was asked for. */
-  profiles: Partial<Record<CaseName, Moment[]>>;
+  profiles: Partial<Record<CaseName, Profile>>;
 }
 
 /** A figure for every tool; null where the tool has no such case, was left out, or failed. */

@@ -78,9 +78,9 @@ export async function measureAll(stage: Stage): Promise<Measurements> {
       accept(outcome);
       raw.sampled.push({ case: name, tool: tool.name, peak });
     } else if (aim === "profile") {
-      const { outcome, moments } = await runProfiled(machines, command);
+      const { outcome, profile } = await runProfiled(machines, command);
       accept(outcome);
-      raw.profiles[name] = moments;
+      raw.profiles[name] = profile;
     } else {
       const { outcome, traffic } = await measure(machines, command);
       accept(outcome);

@@ -25,6 +25,8 @@ export interface HostArgs {
   packages: Record<string, PackageSpec>;
   /** Whom the host's record has them down for, one name per stack. Example: `wizard-houses/prod`. */
   claimant: string;
+  /** What must have succeeded before anything changes on the host. Default nothing. */
+  after?: pulumi.Resource[];
 }
 
 /**
@@ -38,7 +40,11 @@ export class Host extends pulumi.ComponentResource {
     const { host, claimant } = args;
     const needed = Object.fromEntries(Object.keys(NEEDED).map((one) => [one, {}]));
     const packages = mergePackages(needed, args.packages);
-    new Packages(`${host.name}-packages`, { host, packages, claimant }, { parent: this });
+    new Packages(
+      `${host.name}-packages`,
+      { host, packages, claimant },
+      { parent: this, dependsOn: args.after ?? [] },
+    );
     this.registerOutputs({ packages: Object.keys(packages).sort() });
   }
 }

@@ -23,6 +23,12 @@ export interface WizardHouseArgs {
   keys: Record<string, pulumi.Input<string>>;
   /** Salt of release ids and secret digests, one per stack. Example: `wizard-houses/prod`. */
   salt: string;
+  /**
+   * What must have succeeded before anything of the house changes: its host, the houses before it in the rollout. Not in
+   * `opts.dependsOn`: the engine would skip the component with its outputs, and takes those for an error that ends the
+   * whole update, other houses' included.
+   */
+  after?: pulumi.Resource[];
 }
 
 /** What an operator wants to know of a house; the component's outputs. */
@@ -45,7 +51,7 @@ export interface HouseSummary {
 
 /**
  * Makes the agent's account and its one release, composed of five parts. A house that must wait for another gets it
- * in `opts.dependsOn`.
+ * in `after`.
  *
  *     new WizardHouse("bezalel", { host, house, rendered, harness: fleet.harness, keys, salt });
  */
@@ -95,7 +101,11 @@ export class WizardHouse extends pulumi.ComponentResource {
     );
 
     // The account comes first: the release's files and folders belong to it.
-    const account = new User(`${name}-user`, { host, user, home: `${path}/home` }, child);
+    const account = new User(
+      `${name}-user`,
+      { host, user, home: `${path}/home` },
+      { ...child, dependsOn: args.after ?? [] },
+    );
     const release = new Release(
       `${name}-release`,
       {

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { CANNOT_LOOK } from "../provider/errors.ts";
 import { CHANGES, type EngineEvent, type ResourceState, type Step } from "./events.ts";
 import { escapeText, isFollowUp, tidy } from "./messages.ts";
-import { HOUSE, nameOf, Places, typeOf } from "./places.ts";
+import { Places, typeOf } from "./places.ts";
 import { formatPropertyPath, parsePropertyPath, valueAt } from "./property-path.ts";
 import { looksOf, type Unreachable } from "./unreachable.ts";
 
@@ -81,7 +81,7 @@ export function findingsOf(events: readonly EngineEvent[]): Findings {
       ),
     ),
     failures: failuresOf(events, houseOf),
-    visited: visitedHouses(steps),
+    visited: visitedHouses(steps, houseOf),
     houses: new Set(releases.map((step) => step.urn)).size,
     files: releases.reduce((sum, step) => sum + countEntries(step.new), 0),
   };
@@ -95,12 +95,12 @@ export function exitCodeOf(findings: Findings): number {
   return findings.drift.length > 0 ? 7 : 0;
 }
 
-/** A house that waits for one that failed is never registered: it is read, at the most. */
-function visitedHouses(steps: readonly Step[]): string[] {
-  const registered = steps.filter(
-    ({ op, urn }) => op !== "refresh" && op !== "delete" && typeOf(urn) === HOUSE,
+/** The release of a house that waits for one that failed is never compared: it is read, at the most. */
+function visitedHouses(steps: readonly Step[], houseOf: (urn: string) => string): string[] {
+  const compared = steps.filter(
+    ({ op, urn }) => op !== "refresh" && op !== "delete" && typeOf(urn) === RELEASE,
   );
-  return registered.map(({ urn }) => nameOf(urn));
+  return compared.map(({ urn }) => houseOf(urn));
 }
 
 function failuresOf(events: readonly EngineEvent[], houseOf: (urn: string) => string): Failure[] {

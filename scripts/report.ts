@@ -49,7 +49,8 @@ export function failureSummary(findings: Findings, options: SummaryOptions): str
   ];
   if (wrong.length === 0) return "";
   const listed = ["What went wrong:", ...wrong.map(indented)];
-  const waiting = (houses ?? []).filter((house) => !findings.visited.includes(house));
+  const told = [...findings.unreachable, ...findings.failures].map(({ house }) => house);
+  const waiting = (houses ?? []).filter((house) => ![...findings.visited, ...told].includes(house));
   // A program that failed came to no house, and no house is why.
   if (waiting.length > 0 && findings.visited.length > 0) {
     listed.push(
