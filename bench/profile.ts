@@ -72,18 +72,24 @@ export async function runProfiled(
       what,
       logs.filter(({ text }) => pattern.test(text)).map(({ time }) => time - from),
     );
-  const processes = [...Map.groupBy(seen.values(), ({ kind }) => kind)];
+  const all = [...seen.values()];
+  const processes = KINDS.map(([kind]) => ({ kind, own: all.filter((one) => one.kind === kind) })).filter(
+    ({ own }) => own.length > 0,
+  );
   const moments = [
-    ...processes.flatMap(([kind, all]) => [
-      { at: Math.min(...all.map((one) => one.from)) - from, what: `${kind} starts` },
-      { at: Math.max(...all.map((one) => one.to)) - from, what: `${kind} is gone` },
+    ...processes.flatMap(({ kind, own }) => [
+      { at: Math.min(...own.map((one) => one.from)) - from, what: `${kind} starts` },
+      { at: Math.max(...own.map((one) => one.to)) - from, what: `${kind} is gone` },
     ]),
     ...logged("login", /^Accepted publickey for /),
     ...logged("shell starts on a host", /^Starting session: /),
     ...logged("logout", /^Disconnected from /),
     { at: outcome.seconds, what: "the end" },
   ].sort((a, b) => a.at - b.at);
-  const processor = processes.map(([kind, all]) => [kind, all.reduce((sum, one) => sum + one.processor, 0)]);
+  const processor = processes.map(({ kind, own }) => [
+    kind,
+    own.reduce((sum, one) => sum + one.processor, 0),
+  ]);
   return {
     outcome,
     profile: { moments, processor: Object.fromEntries(processor) as Record<string, number> },
