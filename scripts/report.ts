@@ -52,7 +52,8 @@ export function failureSummary(findings: Findings, options: SummaryOptions): str
   const told = [...findings.unreachable, ...findings.failures].map(({ house }) => house);
   const waiting = (houses ?? []).filter((house) => ![...findings.visited, ...told].includes(house));
   // A program that failed came to no house, and no house is why.
-  if (waiting.length > 0 && findings.visited.length > 0) {
+  const isWhy = told.some((house) => houses?.includes(house)) && !told.includes("");
+  if (waiting.length > 0 && isWhy) {
     listed.push(
       indented(
         `${named(waiting)}: left as ${waiting.length === 1 ? "it was, since it waits" : "they were, since they wait"} for a house that failed`,

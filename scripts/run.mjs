@@ -11,7 +11,18 @@ import { fileURLToPath } from "node:url";
 
 import { ensurePackages, olderThan } from "./install.mjs";
 
-const COMMANDS = ["up", "preview", "drift", "destroy", "retire", "test", "check", "bench", "testbed", "pulumi"];
+const COMMANDS = [
+  "up",
+  "preview",
+  "drift",
+  "destroy",
+  "retire",
+  "test",
+  "check",
+  "bench",
+  "testbed",
+  "pulumi",
+];
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const [command, ...args] = process.argv.slice(2);

@@ -136,12 +136,16 @@ describe("one host of ten", () => {
 
   it("is gone for good, and abandoned", async () => {
     await kill(machineOf("maple"));
-    fleet.editFleet((file) => (file.houses = file.houses.filter((name) => name !== "maple")));
+    fleet.editFleet((file) => {
+      file.houses = file.houses.filter((name) => name !== "maple");
+      delete file.hosts["maple"];
+    });
+    rmSync(path.join(fleet.work.dir, "wizards", "maple"), { recursive: true });
     const stuck = await fleet.run("up", ["--yes"]);
-    expect(stuck.code).toBe(4);
+    expect(stuck.code, stuck.stdout + stuck.stderr).toBe(4);
     expect(stuck.stdout + stuck.stderr).toContain("npm run retire -- maple --abandon");
-    const { stdout: _, ...asked } = await fleet.run("retire", ["maple", "--abandon", "--yes"]);
-    expect(asked.code).toBe(0);
+    const retired = await fleet.run("retire", ["maple", "--abandon", "--yes"]);
+    expect(retired.code, retired.stdout + retired.stderr).toBe(0);
     expect(resources().filter((urn) => urn.includes("maple"))).toEqual([]);
     expect((await fleet.run("up", ["--yes"])).code).toBe(0);
   });

@@ -255,12 +255,11 @@ describe("findings", () => {
   });
 
   it("tells an error whole where nothing has shown it, and the houses that wait for the one that failed", () => {
-    const component = { type: "fleet:index:WizardHouse", urn: HOUSE };
-    const findings = findingsOf([
-      step({ op: "same", urn: HOUSE, type: component.type, old: component, new: component }),
+    const failed = [
       step({ op: "update" }),
       diagnostic("error", "host tower: not healthy\n  last words\n", RELEASE),
-    ]);
+    ];
+    const findings = findingsOf(failed);
     const houses = ["ezra", "allegro", "noah"];
     const waiting = "  allegro, noah: left as they were, since they wait for a house that failed";
     expect(failureSummary(findings, { stack: "dev", houses, whole: true }).split("\n")).toEqual([
@@ -273,6 +272,12 @@ describe("findings", () => {
       "What went wrong:",
       "  ezra: host tower: not healthy",
     ]);
+    // The canary is dead: the engine came to no house at all.
+    const dead = findingsOf(unreachable);
+    expect(failureSummary(dead, { stack: "dev", houses, whole: true }).split("\n").at(-1)).toBe(waiting);
+    // The program failed: no house is why.
+    const broken = findingsOf([...failed, diagnostic("error", "Running program failed", STACK)]);
+    expect(failureSummary(broken, { stack: "dev", houses, whole: true })).not.toContain("wait");
   });
 
   it("names a policy with its whole message", () => {
