@@ -41,6 +41,14 @@ export class Places {
     return this.hostOf(urn) ?? nameOf(urn);
   }
 
+  /** Whether it is a house's own, and not what the houses of a host share. */
+  isInHouse(urn: string): boolean {
+    for (let at: string | undefined = urn; at; at = this.#states.get(at)?.parent) {
+      if (typeOf(at) === HOUSE) return true;
+    }
+    return typeof this.#states.get(urn)?.inputs?.house === "string";
+  }
+
   /** Name of the host; undefined for what is on none. */
   hostOf(urn: string): string | undefined {
     const host = valueAt(this.#states.get(urn)?.inputs, ["host", "name"]);

@@ -60,8 +60,8 @@ export function failureSummary(findings: Findings, options: SummaryOptions): str
       ),
     );
   }
-  const leaving = findings.unreachable.flatMap(({ house, host }) =>
-    house !== host && isLeaving(house) ? [house] : [],
+  const leaving = findings.unreachable.flatMap(({ house, shared }) =>
+    !shared && isLeaving(house) ? [house] : [],
   );
   if (leaving.length > 0) {
     listed.push(

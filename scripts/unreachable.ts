@@ -11,6 +11,8 @@ export interface Unreachable {
   host: string;
   /** One line. */
   reason: string;
+  /** Whether it is no house but what the houses of a host share; `house` is then the host's name. */
+  shared?: true;
 }
 
 export interface Looks {
@@ -55,7 +57,8 @@ function entries(looks: Map<string, Look>, outcome: Look["outcome"], places: Pla
   for (const [urn, look] of all) {
     const house = places.houseOf(urn);
     if (look.outcome !== outcome || found.has(house)) continue;
-    found.set(house, { house, host: places.hostOf(urn) ?? "", reason: look.reason });
+    const shared = places.isInHouse(urn) ? {} : ({ shared: true } as const);
+    found.set(house, { house, host: places.hostOf(urn) ?? "", reason: look.reason, ...shared });
   }
   return [...found.values()].sort((a, b) => (a.house < b.house ? -1 : 1));
 }
@@ -64,8 +67,8 @@ const rank = (urn: string): number => (typeOf(urn) === "host:index:Release" ? 0 
 
 /** What the houses of a host share is not told of beside one of these houses. */
 function withoutSharedHosts(all: Unreachable[]): Unreachable[] {
-  const told = new Set(all.filter(({ house, host }) => house !== host).map(({ host }) => host));
-  return all.filter(({ house, host }) => house !== host || !told.has(host));
+  const told = new Set(all.filter(({ shared }) => !shared).map(({ host }) => host));
+  return all.filter(({ host, shared }) => !shared || !told.has(host));
 }
 
 /** The provider's own words: the engine puts a line before them, and they begin with the name of what was looked at. */

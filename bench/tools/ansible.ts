@@ -106,6 +106,8 @@ function writeSettings(dir: string, { sockets, ground }: { sockets: string; grou
       private_key_file: ground.clientKey,
       host_key_checking: "True",
       retry_files_enabled: "False",
+      // Under load the default of 10 s for a connection is too short.
+      timeout: 120,
       // Mitogen's strategies are reported as deprecated at every start.
       deprecation_warnings: "False",
     },

@@ -95,7 +95,9 @@ describe("a house whose host is dead", () => {
       begins("refresh", packages("tower"), ""),
       says("warning", packages("tower"), `tower:packages cannot be looked at: ${TIMED_OUT}`),
     ];
-    expect(findingsOf(events).unreachable).toEqual([{ house: "tower", host: "tower", reason: TIMED_OUT }]);
+    expect(findingsOf(events).unreachable).toEqual([
+      { house: "tower", host: "tower", reason: TIMED_OUT, shared: true },
+    ]);
   });
 });
 
