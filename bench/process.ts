@@ -23,13 +23,25 @@ export interface Outcome {
 /** Reports, behind the command, what the shell's children have used. */
 const TIMED = '"$@"; code=$?; times >&3; exit "$code"';
 
+/** Leaders of the process groups of what runs now. */
+const running = new Set<number>();
+
+/** Ends what runs now, with its descendants. */
+export function endRunning(): void {
+  for (const leader of running) process.kill(-leader, "SIGTERM");
+}
+
 export function run({ argv, env, cwd }: Command, input = ""): Promise<Outcome> {
   const from = performance.now();
   const child = spawn("/bin/sh", ["-c", TIMED, "sh", ...argv], {
     cwd,
     env: { ...process.env, ...env },
     stdio: ["pipe", "pipe", "pipe", "pipe"],
+    // A group of its own, by which all of it can be ended.
+    detached: true,
   });
+  const { pid } = child;
+  if (pid !== undefined) running.add(pid);
   let times = "";
   const out: Buffer[] = [];
   const err: Buffer[] = [];
@@ -42,6 +54,7 @@ export function run({ argv, env, cwd }: Command, input = ""): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code) => {
+      if (pid !== undefined) running.delete(pid);
       const seconds = (performance.now() - from) / 1000;
       resolve({
         code: code ?? -1,

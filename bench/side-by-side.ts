@@ -9,6 +9,7 @@ import { control } from "./control.ts";
 import { bringUpMachines, runHostScript } from "./machines.ts";
 import { CASES, TOOLS, readOptions, type Options, type ToolName } from "./options.ts";
 import { makeProject } from "./project.ts";
+import { endRunning } from "./process.ts";
 import { markdownReport, textReport } from "./report.ts";
 import { resultOf, type Result } from "./result.ts";
 import { measureAll } from "./rounds.ts";
@@ -32,6 +33,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const bed = await bringUpMachines(options.machines);
   const stop = (): void => {
     say("stopped: taking the machines down");
+    endRunning();
     void bed.takeDown().finally(() => {
       rmSync(dir, { recursive: true, force: true });
       process.exit(130);

@@ -1,6 +1,5 @@
 /** Ansible, and Ansible with Mitogen: the same role, the same settings. */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import os from "node:os";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 import { ROOT } from "../../scripts/stack.ts";
@@ -40,8 +39,9 @@ function ansibleTool({ name, version, venv, ground, settings }: Flavour): Tool {
   const dir = path.join(ground.dir, name);
   mkdirSync(dir, { recursive: true });
   const inventory = path.join(dir, "inventory.json");
-  // Names of sockets are short; the folder of a bench run may be long.
-  const sockets = mkdtempSync(path.join(os.tmpdir(), "bench-"));
+  // The name of a socket may have about 90 characters.
+  const sockets = path.join(ground.dir, name[0]!);
+  mkdirSync(sockets, { mode: 0o700 });
   const env: NodeJS.ProcessEnv = {
     ...settings,
     ANSIBLE_CONFIG: writeSettings(dir, { sockets, ground }),

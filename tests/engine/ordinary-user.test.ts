@@ -169,6 +169,7 @@ describe("an ordinary user", () => {
     const up = await run("up");
     expect(up.code, up.stdout + up.stderr).toBe(4);
     expect(up.stderr).toMatch(/ezra: cannot be looked at/);
+    expect(up.stderr).toMatch(/^ {2}allegro: left as it was, since it waits for a house that failed$/m);
     expect(mode(soul("bezalel"))).toBe("640");
     expect(mode(soul("allegro"))).toBe("600");
     expect(mode(houseFolder(work, "ezra"))).toBe("0");
