@@ -60,6 +60,9 @@ Environment=PATH=${venv}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 Environment=VIRTUAL_ENV=${venv}
 Environment=HERMES_HOME=${home}
 Environment=HERMES_MANAGED_DIR=${current}
+# The harness would answer its sixth start in two minutes by sleeping through the next: a sound release, or the way back
+# to one, would look dead. RestartSec= is brake enough.
+Environment=HERMES_GATEWAY_MAX_STARTS=0
 # What the agent reads under its own names is the release's, or the gateway does not start.
 ${MOUNTED.map((file) => `ExecStartPre=/usr/bin/test ! -L ${home}/${file} -a ${home}/${file} -ef ${current}/${file}`).join("\n")}
 ExecStart=${venv}/bin/python -m hermes_cli.main gateway run

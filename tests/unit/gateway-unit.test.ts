@@ -72,6 +72,7 @@ describe("the unit", () => {
       "VIRTUAL_ENV=/opt/hermes/venv",
       "HERMES_HOME=/srv/wizards/bezalel/home",
       "HERMES_MANAGED_DIR=/srv/wizards/bezalel/current",
+      "HERMES_GATEWAY_MAX_STARTS=0",
     ]);
   });
 
