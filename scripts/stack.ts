@@ -30,6 +30,12 @@ const DEV_PASSPHRASE = "public";
  */
 const PARALLEL = "1024";
 
+/**
+ * How far the engine's heap may grow before it is swept, in percent, unless GOGC says otherwise; Go's own is 100. Takes a
+ * fifth off the memory of everything at 100 houses and no measurable time.
+ */
+const HEAP_GROWTH = "40";
+
 /** Variables by which an operator's own login or settings would reach the dev stack. */
 const OPERATORS_OWN = [
   "PULUMI_ACCESS_TOKEN",
@@ -45,6 +51,7 @@ const OPERATORS_OWN = [
 export function engineEnvironment(stack: string, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const common: NodeJS.ProcessEnv = {
     PULUMI_PARALLEL: PARALLEL,
+    GOGC: HEAP_GROWTH,
     ...env,
     PULUMI_SKIP_UPDATE_CHECK: "true",
     // Allows --event-log, from which exit codes and summaries are made.
