@@ -47,7 +47,7 @@ function makeHouses() {
     const [host, spec] = [hosts[house.host], fleet.hosts[house.host]];
     if (host === undefined || spec === undefined)
       throw new StackError([`house ${name} names the host ${house.host}, which the fleet lacks`]);
-    const args = { host, house, rendered, harness: fleet.harness, salt };
+    const args = { host, house, rendered, harness: fleet.harness, salt, activation: settings.activation };
     const secrets = Object.entries(keys[name] ?? {}).map(([key, value]) => [key, pulumi.secret(value)]);
     const before = (order[name] ?? []).flatMap((other) => made.get(other) ?? []);
     // A host changes with the first of its houses and not earlier, so that a canary goes alone with its packages too.

@@ -2,7 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import type { DeadmanSettings } from "../fleet/model.ts";
-import { deadmanConf, deadmanState } from "./deadman/conf.ts";
+import { deadmanConf, deadmanFlag, deadmanState } from "./deadman/conf.ts";
 import type { ReleasePart } from "./part.ts";
 import { source } from "./source.ts";
 
@@ -29,12 +29,15 @@ export interface DeadmanSwitchArgs {
  */
 export class DeadmanSwitch extends pulumi.ComponentResource {
   readonly part: ReleasePart;
+  /** File that is there while the switch has given the house up. */
+  readonly flag: string;
 
   constructor(name: string, args: DeadmanSwitchArgs, opts?: pulumi.ComponentResourceOptions) {
     super("fleet:index:DeadmanSwitch", name, {}, opts);
     const { house, path } = args;
     const script = "deadman/deadman.sh";
     const conf = "deadman/deadman.conf";
+    this.flag = deadmanFlag(house);
     this.part = {
       name: "deadman",
       files: {

@@ -36,6 +36,8 @@ export class HermesGateway extends pulumi.ComponentResource {
   readonly unit: string;
   /** URL that answers 200 while the gateway is well. */
   readonly health: string;
+  /** Run in the unit's place: whether the gateway goes by the release, which the harness does not insist on. */
+  readonly probe: string[];
   /** Whether host and harness can run a release, asked before it is switched to: see `gateway/check-host.sh`. */
   readonly check: { argv: string[]; user: string };
 
@@ -55,6 +57,10 @@ export class HermesGateway extends pulumi.ComponentResource {
         ...sandboxGroups(sandbox),
       ],
     };
+    this.probe = [
+      ...[`${harness.venv}/bin/python`, "-I", "-B"],
+      ...[`${args.path}/current/gateway/check-harness.py`, "--effective"],
+    ];
     this.part = {
       name: "gateway",
       files: {

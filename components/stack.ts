@@ -14,7 +14,26 @@ export interface StackSettings {
   afterCanary: "serial" | "parallel";
   /** `ssh` only: seconds within which a host must be connected to. The provider has a default. */
   connectDeadline?: number;
+  /** How long a switch may take to be confirmed. */
+  activation: Activation;
 }
+
+/** Seconds; what is absent is the provider's default. */
+export interface Activation {
+  /** Until a restarted gateway must be well. */
+  deadline?: number;
+  /** That it must have run without a break. */
+  stableFor?: number;
+  /** Until the host reverts what nobody has confirmed. */
+  revertAfter?: number;
+}
+
+/** Their names in the stack's configuration. */
+const ACTIVATION = {
+  healthDeadline: "deadline",
+  stableFor: "stableFor",
+  revertAfter: "revertAfter",
+} as const;
 
 /** Configuration that does not fit; its message lists every problem. */
 export class StackError extends Error {
@@ -39,18 +58,26 @@ export function stackSettings(get: (key: string) => string | undefined): StackSe
     problems.push(`${key} ${got}; allowed: ${allowed.join(", ")}; run: pulumi config set ${key} <value>`);
     return allowed[0] as Choice;
   };
-  const seconds = get("connectDeadline");
-  if (seconds !== undefined && !/^[1-9]\d{0,2}$/.test(seconds)) {
-    problems.push(
-      `connectDeadline is ${JSON.stringify(seconds)}; allowed: seconds, a whole number from 1 to 999`,
-    );
-  }
+  const seconds = (key: string, digits: number): number | undefined => {
+    const text = get(key);
+    if (text === undefined) return undefined;
+    if (text.length <= digits && /^[1-9]\d*$/.test(text)) return Number(text);
+    const most = "9".repeat(digits);
+    problems.push(`${key} is ${JSON.stringify(text)}; allowed: seconds, a whole number from 1 to ${most}`);
+    return undefined;
+  };
+  const connectDeadline = seconds("connectDeadline", 3);
+  const activation = Object.entries(ACTIVATION).flatMap(([key, name]) => {
+    const value = seconds(key, 4);
+    return value === undefined ? [] : [[name, value] as const];
+  });
   const settings: StackSettings = {
     environment: choice("environment", ENVIRONMENTS),
     transport: choice("transport", ["local", "ssh"]),
     root: get("root") ?? ".dev/hosts",
     afterCanary: choice("afterCanary", ["serial", "parallel"], "serial"),
-    ...(seconds !== undefined && { connectDeadline: Number(seconds) }),
+    ...(connectDeadline !== undefined && { connectDeadline }),
+    activation: Object.fromEntries(activation),
   };
   if (problems.length > 0) throw new StackError(problems);
   return settings;

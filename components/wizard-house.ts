@@ -9,6 +9,7 @@ import { GoldenState } from "./golden-state.ts";
 import { HermesGateway } from "./hermes-gateway.ts";
 import { mergeParts } from "./part.ts";
 import { RequestLog } from "./request-log.ts";
+import type { Activation } from "./stack.ts";
 
 export interface WizardHouseArgs {
   /** The host as this stack reaches it. Example: `{name: "forge", transport: "local", root: ".houses/forge"}`. */
@@ -21,6 +22,8 @@ export interface WizardHouseArgs {
   harness: Fleet["harness"];
   /** Value of every name in `rendered.keys`. Example: `{KIMI_API_KEY: config.requireSecret("kimi")}`. */
   keys: Record<string, pulumi.Input<string>>;
+  /** How long a switch may take to be confirmed. Default the provider's. Example: `{deadline: 60, revertAfter: 120}`. */
+  activation?: Activation;
   /** Salt of release ids and secret digests, one per stack. Example: `wizard-houses/prod`. */
   salt: string;
   /**
@@ -37,6 +40,10 @@ export interface HouseSummary {
   host: string;
   /** Id of the release the house is on once the update has succeeded. */
   release: pulumi.Output<string>;
+  /** The last release that was confirmed: what the house goes back to. */
+  knownGood: pulumi.Output<string>;
+  /** Since when and why the deadman switch has given the house up; empty while it has not. */
+  deadman: pulumi.Output<string>;
   /** Golden provider chain, e.g. `["kimi-coding/kimi-k2.5", "custom/qwen3-8b"]`. */
   chain: string[];
   /** URL that answers 200 on the host while the gateway is well. */
@@ -61,6 +68,7 @@ export class WizardHouse extends pulumi.ComponentResource {
   constructor(name: string, args: WizardHouseArgs, opts?: pulumi.ComponentResourceOptions) {
     super("fleet:index:WizardHouse", name, {}, opts);
     const { house, host, rendered, harness } = args;
+    const { revertAfter, ...settings } = args.activation ?? {};
     const { path, user } = house;
     const child = { parent: this };
     const { "jobs.json": jobs, ...files } = rendered.files;
@@ -115,7 +123,13 @@ export class WizardHouse extends pulumi.ComponentResource {
         salt: args.salt,
         ...mergeParts([golden.part, gateway.part, deadman.part, requestLog.part, cron.part]),
         check: gateway.check,
-        health: { unit: gateway.unit, http: gateway.health, heartbeat: "home/state/gateway.heartbeat" },
+        health: {
+          ...{ unit: gateway.unit, user, http: gateway.health, probe: gateway.probe },
+          heartbeat: "home/state/gateway.heartbeat",
+          ...settings,
+        },
+        ...(revertAfter !== undefined && { revertAfter }),
+        hold: deadman.flag,
         adopt: house.adopt,
       },
       { ...child, dependsOn: [account] },
@@ -124,6 +138,8 @@ export class WizardHouse extends pulumi.ComponentResource {
     this.summary = {
       host: host.name,
       release: release.release,
+      knownGood: release.knownGood,
+      deadman: release.held,
       chain: house.providers.map((entry) => `${entry.provider}/${entry.model}`),
       health: gateway.health,
       ports: { ...house.ports },

@@ -12,14 +12,31 @@ export class CannotLook extends Error {
   override name = "CannotLook";
 }
 
-/** The host refused or failed a change. `switched` tells whether the house was already on the new release. */
+/**
+ * What a failed change left behind:
+ *
+ * - `as-before`: nothing was switched
+ * - `switched`: some or all of it is in force
+ * - `reverted`: it was in force, and what was before it runs again and is well
+ * - `unwell`: what was before it is in force again, and is not well
+ * - `stopped`: there was nothing before it, and nothing runs
+ * - `unconfirmed`: it is in force, nobody could look whether it is well, and the host is about to go back by itself
+ */
+export type Aftermath = "as-before" | "switched" | "reverted" | "unwell" | "stopped" | "unconfirmed";
+
+/** The host refused or failed a change. */
 export class ChangeFailed extends Error {
   override name = "ChangeFailed";
-  readonly switched: boolean;
-  constructor(message: string, switched: boolean) {
+  readonly aftermath: Aftermath;
+  constructor(message: string, aftermath: Aftermath) {
     super(message);
-    this.switched = switched;
+    this.aftermath = aftermath;
   }
+}
+
+/** The house is not to be changed, however much it differs; only an explicit act of a human ends that. */
+export class LeftAlone extends Error {
+  override name = "LeftAlone";
 }
 
 /** Something is in the way that this program did not make; nothing was changed. */

@@ -3,7 +3,16 @@
  * plan, carry out. Everything particular is in the resources, everything about gRPC in `protocol.ts`.
  */
 import { changes, type PropertyChange } from "./diff.ts";
-import { CANNOT_LOOK, Cancelled, CannotLook, ChangeFailed, Conflict, InitFailed } from "./errors.ts";
+import {
+  CANNOT_LOOK,
+  Cancelled,
+  CannotLook,
+  ChangeFailed,
+  Conflict,
+  InitFailed,
+  LeftAlone,
+  type Aftermath,
+} from "./errors.ts";
 import { connectionFailures } from "./host/connection.ts";
 import type { Session } from "./host/session.ts";
 import type { Observed, Resource, State } from "./resource.ts";
@@ -106,7 +115,8 @@ async function foresee({ resource, inputs, old, open, warn }: ReconcileOptions):
       await open(host(inputs)).observe(resource.request(inputs, undefined)),
     );
   } catch (error) {
-    if (error instanceof Conflict) warn(`The update will fail: ${error.message}`);
+    if (error instanceof Conflict || error instanceof LeftAlone)
+      warn(`The update will fail: ${error.message}`);
     else if (error instanceof CannotLook) warn(cannotLook(inputs, resource, error));
     else throw error;
   }
@@ -121,7 +131,7 @@ export async function reconcile(options: ReconcileOptions): Promise<Values> {
   const { plan, outputs } = await planned(resource, inputs, async () =>
     resource.reconcile(inputs, old, await session.observe(resource.request(inputs, old?.inputs))),
   );
-  if (plan.steps.length === 0) return outputs;
+  if (plan.steps.length === 0 && plan.confirm === undefined) return outputs;
   try {
     await session.change(plan);
   } catch (error) {
@@ -136,23 +146,33 @@ function adding(message: string, sentence: string): string {
   return [`${first}. ${sentence}.`, ...rest].join("\n");
 }
 
+const UNFINISHED = "the next update goes on from there";
+
+/** What a failed change means to the operator. */
+const AFTERMATHS: Record<Aftermath, string> = {
+  "as-before": "Nothing was switched; what ran before still runs",
+  switched: `It is unfinished: ${UNFINISHED}`,
+  reverted:
+    "The host has reverted it: what ran before runs again and is well, and this release is refused there",
+  unwell: "The host has reverted it, but what ran before is not well either; this release is refused there",
+  stopped: "There was nothing to go back to: the unit is stopped, and this release is refused there",
+  unconfirmed: "Nobody has confirmed it: the host reverts it by itself. Look again in some minutes",
+};
+
 /**
- * What a failed change means for the state. Nothing switched: the old state is still true, the next update retries.
- * Switched, or a create that may have left something: the resource is kept in the state as unfinished.
+ * What a failed change means for the state. Where what was before is proven to run, the old state is still true, and
+ * the next update tries again. Otherwise the resource is kept in the state as unfinished; so is a create that may have
+ * left something.
  */
 function afterFailure({ resource, inputs, old }: ReconcileOptions, error: unknown): unknown {
   if (!(error instanceof ChangeFailed || error instanceof CannotLook || error instanceof Cancelled))
     return error;
-  const switched = error instanceof ChangeFailed && error.switched;
-  if (old && !switched)
-    return new Error(adding(error.message, "Nothing was switched; what ran before still runs"), {
-      cause: error,
-    });
-  const message = adding(
-    error.message,
-    `${resource.id(inputs)} is unfinished: the next update goes on from there`,
-  );
-  return new InitFailed(message, { id: resource.id(inputs), inputs, outputs: old?.outputs ?? {} });
+  const aftermath = error instanceof ChangeFailed ? error.aftermath : "as-before";
+  const id = resource.id(inputs);
+  if (old && ["as-before", "reverted"].includes(aftermath))
+    return new Error(adding(error.message, AFTERMATHS[aftermath]), { cause: error });
+  const words = aftermath === "as-before" ? `${id} is unfinished: ${UNFINISHED}` : AFTERMATHS[aftermath];
+  return new InitFailed(adding(error.message, words), { id, inputs, outputs: old?.outputs ?? {} });
 }
 
 export async function remove(resource: Resource, state: State, open: OpenHost): Promise<void> {

@@ -85,9 +85,13 @@ export interface HealthArgs {
   unit?: string;
   /** URL that must answer 200. */
   http?: string;
-  /** Heartbeat file of the unit's own process, relative to the house. */
+  /** File in which the unit's own process leaves its pid (`{"pid": 123}`), relative to the house. */
   heartbeat?: string;
-  /** Seconds the unit must stay up. Default 10. */
+  /** Account of the unit; needed with `heartbeat` and `probe`. */
+  user?: string;
+  /** Run with the unit's account, mounts and environment, must exit 0 within a minute: whether it runs on the release. */
+  probe?: string[];
+  /** Seconds the unit must stay up. Default 5. */
   stableFor?: number;
   /** Seconds until health must be reached. Default 60. */
   deadline?: number;
@@ -119,6 +123,8 @@ export interface ReleaseArgs {
   health?: HealthArgs;
   /** Seconds until an unconfirmed release is reverted by the host itself. Default 120. Live hosts only. */
   revertAfter?: number;
+  /** File that, while it exists, keeps the house from being changed; its text says why. */
+  hold?: string;
   /** Folders outside the house in which what runs in it keeps records, e.g. `/var/lib/x/bezalel`; destroy removes them. */
   traces?: string[];
   /** How many releases stay on the host. Default 3. */
@@ -135,8 +141,13 @@ export class Release extends pulumi.CustomResource {
   declare readonly release: pulumi.Output<string>;
   /** The release `current` pointed at before, empty if there was none. */
   declare readonly previous: pulumi.Output<string>;
+  /** The last release that was confirmed: what the house goes back to. Empty if there is none. */
+  declare readonly knownGood: pulumi.Output<string>;
+  /** Since when and why the house is left alone; empty if it is not. */
+  declare readonly held: pulumi.Output<string>;
   constructor(name: string, args: pulumi.Inputs & ReleaseArgs, opts?: pulumi.CustomResourceOptions) {
-    super("host:index:Release", name, { ...args, release: undefined, previous: undefined }, opts);
+    const outputs = { release: undefined, previous: undefined, knownGood: undefined, held: undefined };
+    super("host:index:Release", name, { ...args, ...outputs }, opts);
   }
 }
 

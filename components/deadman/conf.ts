@@ -6,6 +6,9 @@ export function deadmanState(house: string): string {
   return `/var/lib/wizard-houses/${house}`;
 }
 
+/** The flag `deadman_active`: one line, `<time><tab><reason>`. */
+export const deadmanFlag = (house: string): string => `${deadmanState(house)}/deadman_active`;
+
 /** Text of `deadman.conf`. Throws an `Error` naming each value that holds a line break, which would start a line of its own. */
 export function deadmanConf(args: DeadmanSwitchArgs): string {
   const { settings } = args;

@@ -230,8 +230,12 @@ give_up() { # reason
   alert deadman_active "$1"
 }
 
+is_listed() { # release id, file
+  [ -f "$2" ] && cut -f 1 "$2" | grep -qxF -- "$1"
+}
+
 reject() { # release id, reason
-  if [ -f "$HOUSE/rejected" ] && cut -f 1 "$HOUSE/rejected" | grep -qxF -- "$1"; then return 0; fi
+  if is_listed "$1" "$HOUSE/rejected"; then return 0; fi
   printf '%s\t%s\t%s\n' "$1" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$2" >>"$HOUSE/rejected"
 }
 
@@ -244,6 +248,8 @@ set_current() { # release id
 act() { # reason
   current=$(release_id current)
   good=$(release_id known-good)
+  # What has been revoked must never run again.
+  if [ -n "$good" ] && is_listed "$good" "$HOUSE/revoked"; then good=''; fi
   what="restart $UNIT"
   [ -z "$good" ] || [ "$good" = "$current" ] || what="go back from release ${current:-(none)} to $good and restart $UNIT"
   attempts=$(recent_attempts)
@@ -310,6 +316,8 @@ main() {
   fi
   # No release was ever activated here: there is nothing to guard yet.
   [ -L "$HOUSE/current" ] || exit 0
+  # One is in force that waits for its confirmation, and the host reverts it without us.
+  [ ! -d "$HOUSE/pending" ] || exit 0
 
   facts=$(unit_facts) || fail 1 "systemctl cannot say how $UNIT is"
   if [ "${facts% *}" = inactive ]; then

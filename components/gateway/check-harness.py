@@ -1,10 +1,14 @@
 """Says whether the installed harness follows a release, by asking it.
 
-    <venv>/bin/python -I -B gateway/check-harness.py <version>
+    <venv>/bin/python -I -B gateway/check-harness.py <version>       would it follow the release it is run in
+    <venv>/bin/python -I -B gateway/check-harness.py --effective     does it, in the environment it is run in
 
-Runs in the folder of the release, with the harness's interpreter. The harness's own loader gets the release as its
+The first runs in the folder of the release, with the harness's interpreter. The harness's own loader gets the release as its
 managed scope and, as the agent's configuration, one that wants other models; what it makes of both must be the chain
 of the release. Versions are not compared: a fork may have any. <version> is what an operator is told to install.
+
+The second runs with the account, the mounts and the environment of the gateway's unit, and asks what that gateway goes
+by. The managed scope is fail-open: with a file that is missing or malformed it would be the agent's own configuration.
 
 Ends with 0, or with 1 and one message of short lines on standard error. Leaves nothing behind.
 """
@@ -28,11 +32,11 @@ fallback_model: {provider: custom, model: not-of-the-release-either, base_url: "
 """
 
 
-def answer() -> None:
-    """In a process of its own: prints the chain of the release and the harness's, both read by the harness."""
-    out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # the harness may print what it likes
+EFFECTIVE = "The gateway does not go by the release's chain of providers, but by another."
 
+
+def chains(config: Path) -> dict[str, list[str]]:
+    """The chain of a release's `config.yaml` and the one the harness goes by, both read by the harness."""
     import yaml
     from hermes_cli.config import load_config
     from hermes_cli.fallback_config import get_fallback_chain
@@ -45,9 +49,34 @@ def answer() -> None:
             for entry in [first, *get_fallback_chain(config)]
         ]
 
-    release = yaml.safe_load(Path(os.environ["HERMES_MANAGED_DIR"], "config.yaml").read_text(encoding="utf-8"))
-    server = importlib.util.find_spec("aiohttp") is not None
-    json.dump({"release": chain(release), "harness": chain(load_config()), "server": server}, out)
+    return {"release": chain(yaml.safe_load(config.read_text(encoding="utf-8"))), "harness": chain(load_config())}
+
+
+def answer() -> None:
+    """In a process of its own: prints the chains, and whether there is what /health needs."""
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # the harness may print what it likes
+    said = chains(Path(os.environ["HERMES_MANAGED_DIR"], "config.yaml"))
+    json.dump({**said, "server": importlib.util.find_spec("aiohttp") is not None}, out)
+
+
+def effective() -> int:
+    """As the gateway's own process would come by it: first the .env, which may change what is read after it."""
+    from hermes_cli.env_loader import load_hermes_dotenv
+
+    load_hermes_dotenv(hermes_home=os.environ["HERMES_HOME"])
+    said = chains(Path(__file__).resolve().parent.parent / "config.yaml")
+    if said["harness"] == said["release"]:
+        return 0
+    print(f"{EFFECTIVE}\n{told(said)}", file=sys.stderr)
+    return 1
+
+
+def told(said: dict[str, list[str]]) -> str:
+    return (
+        f"The release says {', '.join(said['release'])}.\n"
+        f"The harness would use {', '.join(said['harness'])}."
+    )
 
 
 def ask(home: str) -> dict:
@@ -93,8 +122,7 @@ def problem() -> str | None:
     if said["harness"] != said["release"]:
         return (
             "does not follow the managed scope, by which a release takes precedence over what the agent writes.\n"
-            f"The release says {', '.join(said['release'])}.\n"
-            f"The harness would use {', '.join(said['harness'])}."
+            + told(said)
         )
     return None if said["server"] else "has no aiohttp, without which a gateway does not answer on /health."
 
@@ -110,6 +138,8 @@ def main() -> int:
     if sys.argv[1] == "--answer":
         answer()
         return 0
+    if sys.argv[1] == "--effective":
+        return effective()
     wanted = sys.argv[1]
     # An end that is asked for still takes away the folder and the child.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped while asking the harness"))

@@ -55,6 +55,8 @@ export interface FactRequest {
   units: string[];
   /** Folders whose entries are wanted; an absent folder has none. */
   folders: string[];
+  /** Short files whose words are wanted, in folders that only root may write to. */
+  texts: string[];
   /** Account names to look up. */
   accounts: string[];
   /** Debian packages, by name. Not looked at in a folder that stands for a host. */
@@ -70,6 +72,8 @@ export interface FolderEntry {
 export interface Facts {
   paths: Map<string, Fact>;
   folders: Map<string, FolderEntry[]>;
+  /** The last 8 KiB of each, without its last line break; `undefined` in the map means: no such file. */
+  texts: Map<string, string | undefined>;
   /** `undefined` in the map means: proven not there. */
   accounts: Map<string, Account | undefined>;
   /** Empty where nothing runs: in a folder that stands for a host. */
@@ -83,6 +87,7 @@ export const noFacts: FactRequest = {
   unopened: [],
   units: [],
   folders: [],
+  texts: [],
   accounts: [],
   packages: [],
 };
@@ -94,6 +99,7 @@ export function mergeRequests(requests: FactRequest[]): FactRequest {
     unopened: [...new Set(requests.flatMap((r) => r.unopened))],
     units: [...new Set(requests.flatMap((r) => r.units))],
     folders: [...new Set(requests.flatMap((r) => r.folders))],
+    texts: [...new Set(requests.flatMap((r) => r.texts))],
     accounts: [...new Set(requests.flatMap((r) => r.accounts))],
     packages: [...new Set(requests.flatMap((r) => r.packages))],
   };
@@ -132,6 +138,12 @@ export function factScript(request: FactRequest, vantage: Vantage): string {
         `for e in * .[!.]*; do if [ -e "$e" ] || [ -L "$e" ]; then stat --printf '%Y %n\\0' -- "$e"; fi; done; cd /; fi`,
     );
   }
+  for (const text of request.texts) {
+    lines.push(
+      `printf 'text\\0%s\\0' ${real(text)}; if [ -f ${real(text)} ] && [ ! -L ${real(text)} ]; then printf 'present\\0'; ` +
+        `tail -c ${TEXT_BYTES} -- ${real(text)} | tr -d '\\0'; else printf 'absent\\0'; fi; printf '\\0'`,
+    );
+  }
   for (const account of request.accounts) {
     const name = shellQuote(account);
     lines.push(
@@ -152,6 +164,9 @@ export function factScript(request: FactRequest, vantage: Vantage): string {
   lines.push("printf 'end\\0'");
   return lines.join("\n");
 }
+
+/** More than this of a text is nobody's words. */
+const TEXT_BYTES = 8192;
 
 const KINDS: Record<number, string> = {
   0o01: "a named pipe",
@@ -200,7 +215,7 @@ function parseAccount(line: string): Account {
 
 /** The marks behind the digests; a digest's record starts with 64 hex digits and so is never taken for one. */
 const isSection = (field: string): boolean =>
-  ["folder", "account", "units", PACKAGES_MARK, "end"].includes(field);
+  ["folder", "text", "account", "units", PACKAGES_MARK, "end"].includes(field);
 
 /**
  * Reads the answer to {@link factScript}. What a host says is hostile input: anything unexpected is an error.
@@ -261,6 +276,14 @@ export function parseFacts(request: FactRequest, vantage: Vantage, answer: Buffe
       entries.push({ name: field.slice(space + 1), modified: Number(field.slice(0, space)) });
     }
   }
+  const texts = new Map<string, string | undefined>();
+  while (field === "text") {
+    const path = next().slice(vantage.prefix.length);
+    const present = next() === "present";
+    const text = next();
+    texts.set(path, present ? text.replace(/\n$/, "") : undefined);
+    field = next();
+  }
   while (field === "account") {
     const name = next();
     field = next();
@@ -288,7 +311,7 @@ export function parseFacts(request: FactRequest, vantage: Vantage, answer: Buffe
   for (const path of unopenedOnly(request)) {
     if (!paths.has(path)) paths.set(path, fromUnopenedStat(stats.get(path)));
   }
-  return { paths, folders, accounts, units, packages };
+  return { paths, folders, texts, accounts, units, packages };
 }
 
 /** Drop-ins of the distribution's, or for all units of a kind, are not one unit's own. */

@@ -2,9 +2,10 @@
  * One host during one run of the provider: observations that arrive together share one round trip, changes go one
  * after another. Nothing is dialled before the first of either.
  */
-import { CannotLook, Cancelled, ChangeFailed } from "../errors.ts";
+import { CannotLook, Cancelled, ChangeFailed, type Aftermath } from "../errors.ts";
 import { explained } from "./advice.ts";
 import { factScript, mergeRequests, parseFacts, printable, type FactRequest, type Facts } from "./facts.ts";
+import { REVERTED, STOPPED, TOO_LATE, UNWELL } from "./revert.ts";
 import { DONE, GO, planScript, READY, type Plan } from "./steps.ts";
 import type { Answer, Transport } from "./transport.ts";
 
@@ -13,6 +14,14 @@ const CHANGE_DEADLINE = 300;
 
 /** Lines of a failed script's words that are told. */
 const WORDS = 20;
+
+/** What is left behind by scripts that have run the way back. */
+const AFTERMATHS: Record<number, Aftermath> = {
+  [REVERTED]: "reverted",
+  [UNWELL]: "unwell",
+  [STOPPED]: "stopped",
+  [TOO_LATE]: "unwell",
+};
 
 export interface Session {
   /** @throws CannotLook */
@@ -69,30 +78,49 @@ export function openSession({ name, transport, signal, settled, inform }: Sessio
     return parseFacts(request, vantage, answer.stdout);
   }
 
+  /** Runs one script of a plan. `aftermath` is what is left behind when it fails before or without its own switch. */
+  async function runScript(plan: Plan, steps: Plan["steps"], aftermath: Aftermath): Promise<void> {
+    const script = planScript({ lock: plan.lock, steps }, transport.vantage);
+    let left = aftermath;
+    let answer: Answer;
+    try {
+      answer = await transport.run({
+        script: script.text,
+        payload: script.payload,
+        deadline: plan.deadline ?? CHANGE_DEADLINE,
+        signal,
+        ...(script.commits && {
+          onLine: (line: string) => {
+            if (line !== READY || signal.aborted) return undefined;
+            left = plan.confirm === undefined ? "switched" : "unconfirmed";
+            return `${GO}\n`;
+          },
+        }),
+      });
+    } catch (error) {
+      // Lost on the way, the script goes on without us.
+      if (error instanceof CannotLook && left !== "as-before") throw new ChangeFailed(error.message, left);
+      throw error;
+    }
+    const complete = answer.stdout.toString("utf8").endsWith(`${DONE}\n`);
+    if (answer.code === 0 && complete) return;
+    if (signal.aborted && left === "as-before")
+      throw new Cancelled(`stopped before anything was switched on ${name}`);
+    throw new ChangeFailed(`host ${name}: ${wordsOf(answer)}`, AFTERMATHS[answer.code ?? -1] ?? left);
+  }
+
   async function carryOut(plan: Plan): Promise<void> {
     if (!noticed && transport.notice !== undefined) {
       noticed = true;
       inform(transport.notice);
     }
-    const script = planScript(plan, transport.vantage);
-    let switched = false;
-    const answer = await transport.run({
-      script: script.text,
-      payload: script.payload,
-      deadline: plan.deadline ?? CHANGE_DEADLINE,
-      signal,
-      ...(script.commits && {
-        onLine: (line: string) => {
-          if (line !== READY || signal.aborted) return undefined;
-          switched = true;
-          return `${GO}\n`;
-        },
-      }),
-    });
-    const complete = answer.stdout.toString("utf8").endsWith(`${DONE}\n`);
-    if (answer.code === 0 && complete) return;
-    if (signal.aborted && !switched) throw new Cancelled(`stopped before anything was switched on ${name}`);
-    throw new ChangeFailed(`host ${name}: ${wordsOf(answer)}`, switched);
+    if (plan.steps.length > 0) await runScript(plan, plan.steps, "as-before");
+    if (plan.confirm === undefined) return;
+    if (signal.aborted)
+      throw new ChangeFailed(`host ${name}: stopped before it was confirmed`, "unconfirmed");
+    // A host that cannot be reached any more since the switch must not be left on it.
+    transport.renew?.();
+    await runScript(plan, plan.confirm, "unconfirmed");
   }
 
   return {

@@ -9,6 +9,9 @@ type ShellFile =
   | "things"
   | "steps"
   | "units"
+  | "health"
+  | "arm"
+  | "revert"
   | "accounts-live"
   | "accounts-folder";
 

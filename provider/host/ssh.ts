@@ -77,6 +77,10 @@ export function sshTransport(target: Target, workplace: SshWorkplace): Transport
         // The first script tries the same, and there is somebody to tell then.
       }
     },
+    renew() {
+      link?.close();
+      link = undefined;
+    },
     async run(options) {
       await turns.take();
       try {

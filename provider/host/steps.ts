@@ -62,10 +62,43 @@ export type Step =
   | { do: "reload-units" }
   /** Starts a unit anew and waits until it is well; with `http`, until that URL answers 200. Takes the mark away. */
   | { do: "restart-unit"; unit: string; http?: string; deadline: number }
+  /** Starts a unit anew without waiting for more than its start. */
+  | { do: "start-over"; unit: string }
   | { do: "stop-unit"; unit: string }
+  | HealthStep
+  /** Behind `commit`, when `pending/` is in place: the host reverts the switch unless it is confirmed. See revert.ts. */
+  | { do: "arm"; house: HostPath; timer: string; seconds: number }
+  /** Counts the time until then from now. */
+  | { do: "watch-for"; house: HostPath; seconds: number }
+  /** Fails unless a release still waits for its confirmation; a failure of what follows reverts it at once. */
+  | { do: "unconfirmed"; house: HostPath; release: string }
+  /** Confirms it. */
+  | { do: "confirmed"; house: HostPath; timer: string }
+  /** Takes the timer away that would revert a house. */
+  | { do: "disarm"; timer: string }
+  /** Sets the time of change of all cron files in a folder, by which cron notices them. */
+  | { do: "touch-cron"; folder: HostPath }
   | PackageStep
   /** Everything before is preparation that changes nothing an agent can see; everything after is the switch. */
   | { do: "commit" };
+
+/** Waits until a unit is well and has been for a while; takes the mark of `mark-restart` away. */
+export interface HealthStep {
+  do: "healthy";
+  unit: string;
+  /** Seconds it gets. */
+  deadline: number;
+  /** Seconds its process must have run by then. */
+  stableFor: number;
+  /** URL that must answer 200. */
+  http?: string;
+  /** File with the pid of the unit's own process, written by `user`. */
+  heartbeat?: HostPath;
+  /** Account of the unit. */
+  user?: string;
+  /** Run as `user` with the unit's mounts and environment; must end with 0 within a minute. */
+  probe?: string[];
+}
 
 /** Folder of the marks of `mark-restart`, one file a unit; it is gone after a boot, and so is their meaning. */
 export const RESTART_MARKS = "/run/wizard-houses/restart";
@@ -74,7 +107,9 @@ export interface Plan {
   /** File that is locked while the plan is carried out; its folder is made if absent. */
   lock: HostPath;
   steps: Step[];
-  /** Seconds it may take; what a usual plan takes if absent. */
+  /** Steps of a second script, which comes over a new connection when the first has succeeded. */
+  confirm?: Step[];
+  /** Seconds each script may take; what a usual plan takes if absent. */
   deadline?: number;
 }
 
@@ -96,84 +131,135 @@ const LOCKED = 73;
 /** Seconds a change waits for another one on the same house, e.g. the deadman switch's. */
 const LOCK_WAIT = 30;
 
-const UNIT_STEPS: readonly Step["do"][] = ["mark-restart", "reload-units", "restart-unit", "stop-unit"];
+/** Which shell functions a step needs, beyond those that every plan has. */
+const NEEDS: Partial<Record<Step["do"], readonly ("units" | "health" | "arm")[]>> = {
+  "mark-restart": ["units"],
+  "reload-units": ["units"],
+  "restart-unit": ["units"],
+  "start-over": ["units"],
+  "stop-unit": ["units"],
+  healthy: ["units", "health"],
+  arm: ["arm"],
+  "watch-for": ["arm"],
+  unconfirmed: ["arm"],
+  confirmed: ["arm"],
+  disarm: ["arm"],
+  "touch-cron": ["arm"],
+};
 
-/** The script of a plan. Every value in it goes through one quoting function. */
-export function planScript(plan: Plan, vantage: Vantage): Script {
+/** The functions that the lines of steps call. */
+export function stepFunctions(
+  steps: Step[],
+  vantage: Vantage,
+  more: ("units" | "health" | "arm")[] = [],
+): string[] {
   const real = (path: HostPath): string => shellQuote(vantage.prefix + path);
-  const owner = (step: { owner: string; group: string }): string => shellQuote(`${step.owner}:${step.group}`);
-  const contents: Buffer[] = [];
-  const as = (step: Guarded): string =>
-    step.as === undefined || !vantage.owners ? "" : `as_user ${shellQuote(step.as)} `;
-  const line = (step: Step): string => {
-    if (isPackageStep(step)) return packageCall(step);
-    switch (step.do) {
-      case "folder":
-        return `${as(step)}folder ${real(step.path)} ${shellQuote(step.mode)} ${owner(step)}`;
-      case "attributes":
-        return `${step.do} ${real(step.path)} ${shellQuote(step.mode)} ${owner(step)}`;
-      case "file": {
-        const content = Buffer.from(step.content, "utf8");
-        contents.push(content);
-        return `file ${real(step.path)} ${shellQuote(step.mode)} ${owner(step)} ${content.length}`;
-      }
-      case "link":
-        return `${as(step)}link ${real(step.path)} ${shellQuote(step.target)}`;
-      case "rename":
-        return `mv -T -- ${real(step.path)} ${real(step.to)}`;
-      case "displace":
-      case "restore":
-        return `${as(step)}${step.do} ${real(step.path)} ${real(step.keep)} ${shellQuote(step.name)}`;
-      case "remove":
-        return `${as(step)}remove ${real(step.path)}`;
-      case "remove-tree":
-        return `rm -rf --one-file-system -- ${real(step.path)}`;
-      case "remove-if-empty":
-        return `${as(step)}remove_if_empty ${real(step.path)}`;
-      case "ensure-folder":
-        return `(umask 022; mkdir -p -- ${real(step.path)})`;
-      case "remove-if-last":
-        return `remove_if_last ${real(step.folder)} ${step.names.map(shellQuote).join(" ")}`;
-      case "remove-lock":
-        return `remove_lock ${real(step.path)}`;
-      case "touch":
-        return `touch -c -- ${real(step.path)}`;
-      case "add-account":
-        return `add_account ${[step.name, step.home, step.shell, step.comment, step.groups.join(",")].map(shellQuote).join(" ")}`;
-      case "change-account":
-        return `change_account ${[step.name, step.home, step.shell, step.groups.join(",")].map(shellQuote).join(" ")}`;
-      case "remove-account":
-        return `remove_account ${shellQuote(step.name)}`;
-      case "check":
-        return `check ${shellQuote(step.as)} ${real(step.folder)} ${step.argv.map(shellQuote).join(" ")}`;
-      case "mark-restart":
-        return `mark_restart ${shellQuote(step.unit)}`;
-      case "reload-units":
-        return "reload_units";
-      case "restart-unit":
-        return `restart_unit ${shellQuote(step.unit)} ${step.deadline} ${shellQuote(step.http ?? "")}`;
-      case "stop-unit":
-        return `stop_unit ${shellQuote(step.unit)}`;
-      case "commit":
-        return "commit";
-    }
-  };
-  const live = vantage.prefix === "";
-  const text = [
+  const needed = new Set([...more, ...steps.flatMap((step) => NEEDS[step.do] ?? [])]);
+  return [
     `owners=${vantage.owners ? "yes" : "no"} ready=${shellQuote(READY)} go=${shellQuote(GO)} etc=${real("/etc")}`,
     // As text too, because `as_user` hands it to a shell of another account.
     `things=${shellQuote(shellText("things"))}`,
     'eval "$things"',
     shellText("steps"),
-    ...(plan.steps.some(({ do: what }) => UNIT_STEPS.includes(what))
-      ? [`marks=${real(RESTART_MARKS)}`, shellText("units")]
-      : []),
-    ...(plan.steps.some(isPackageStep) ? packageFunctions() : []),
-    shellText(live ? "accounts-live" : "accounts-folder"),
-    `(umask 022; mkdir -p -- ${real(plan.lock.slice(0, plan.lock.lastIndexOf("/")))})`,
-    `take_lock ${real(plan.lock)} ${LOCK_WAIT} ${LOCKED}`,
-    ...plan.steps.map(line),
+    ...(needed.has("units") ? [`marks=${real(RESTART_MARKS)}`, shellText("units")] : []),
+    ...(["health", "arm"] as const).filter((name) => needed.has(name)).map((name) => shellText(name)),
+    ...(steps.some(isPackageStep) ? packageFunctions() : []),
+    shellText(vantage.prefix === "" ? "accounts-live" : "accounts-folder"),
+  ];
+}
+
+/** The call of a step's function. Every value in it goes through one quoting function. */
+export function stepLine(step: Step, vantage: Vantage): string {
+  const real = (path: HostPath): string => shellQuote(vantage.prefix + path);
+  const owner = (one: { owner: string; group: string }): string => shellQuote(`${one.owner}:${one.group}`);
+  const as = (one: Guarded): string =>
+    one.as === undefined || !vantage.owners ? "" : `as_user ${shellQuote(one.as)} `;
+  if (isPackageStep(step)) return packageCall(step);
+  switch (step.do) {
+    case "folder":
+      return `${as(step)}folder ${real(step.path)} ${shellQuote(step.mode)} ${owner(step)}`;
+    case "attributes":
+      return `${step.do} ${real(step.path)} ${shellQuote(step.mode)} ${owner(step)}`;
+    case "file":
+      return `file ${real(step.path)} ${shellQuote(step.mode)} ${owner(step)} ${Buffer.byteLength(step.content, "utf8")}`;
+    case "link":
+      return `${as(step)}link ${real(step.path)} ${shellQuote(step.target)}`;
+    case "rename":
+      return `mv -T -- ${real(step.path)} ${real(step.to)}`;
+    case "displace":
+    case "restore":
+      return `${as(step)}${step.do} ${real(step.path)} ${real(step.keep)} ${shellQuote(step.name)}`;
+    case "remove":
+      return `${as(step)}remove ${real(step.path)}`;
+    case "remove-tree":
+      return `rm -rf --one-file-system -- ${real(step.path)}`;
+    case "remove-if-empty":
+      return `${as(step)}remove_if_empty ${real(step.path)}`;
+    case "ensure-folder":
+      return `(umask 022; mkdir -p -- ${real(step.path)})`;
+    case "remove-if-last":
+      return `remove_if_last ${real(step.folder)} ${step.names.map(shellQuote).join(" ")}`;
+    case "remove-lock":
+      return `remove_lock ${real(step.path)}`;
+    case "touch":
+      return `touch -c -- ${real(step.path)}`;
+    case "add-account":
+      return `add_account ${[step.name, step.home, step.shell, step.comment, step.groups.join(",")].map(shellQuote).join(" ")}`;
+    case "change-account":
+      return `change_account ${[step.name, step.home, step.shell, step.groups.join(",")].map(shellQuote).join(" ")}`;
+    case "remove-account":
+      return `remove_account ${shellQuote(step.name)}`;
+    case "check":
+      return `check ${shellQuote(step.as)} ${real(step.folder)} ${step.argv.map(shellQuote).join(" ")}`;
+    case "mark-restart":
+      return `mark_restart ${shellQuote(step.unit)}`;
+    case "reload-units":
+      return "reload_units";
+    case "restart-unit":
+      return `restart_unit ${shellQuote(step.unit)} ${step.deadline} ${shellQuote(step.http ?? "")}`;
+    case "stop-unit":
+      return `stop_unit ${shellQuote(step.unit)}`;
+    case "commit":
+      return "commit";
+    case "start-over":
+      return `start_over ${shellQuote(step.unit)}`;
+    case "healthy":
+      return `healthy ${healthArguments(step).map(shellQuote).join(" ")}`;
+    case "arm":
+      return `arm ${real(step.house)} ${shellQuote(step.timer)} ${step.seconds}`;
+    case "watch-for":
+      return `watch_for ${real(step.house)} ${step.seconds}`;
+    case "unconfirmed":
+      return `unconfirmed ${real(step.house)} ${shellQuote(step.release)}`;
+    case "confirmed":
+      return `confirmed ${real(step.house)} ${shellQuote(step.timer)}`;
+    case "disarm":
+      return `disarm ${shellQuote(step.timer)}`;
+    case "touch-cron":
+      return `touch_cron ${real(step.folder)}`;
+  }
+}
+
+const healthArguments = (step: HealthStep): string[] => [
+  step.unit,
+  String(step.deadline),
+  String(step.stableFor),
+  step.http ?? "",
+  step.heartbeat ?? "",
+  step.user ?? "",
+  ...(step.probe ?? []),
+];
+
+/** The script that carries out steps under a plan's lock. */
+export function planScript({ lock, steps }: Pick<Plan, "lock" | "steps">, vantage: Vantage): Script {
+  const real = (path: HostPath): string => shellQuote(vantage.prefix + path);
+  const contents = steps.flatMap((step) => (step.do === "file" ? [Buffer.from(step.content, "utf8")] : []));
+  const text = [
+    ...stepFunctions(steps, vantage),
+    `(umask 022; mkdir -p -- ${real(lock.slice(0, lock.lastIndexOf("/")))})`,
+    `take_lock ${real(lock)} ${LOCK_WAIT} ${LOCKED}`,
+    ...steps.map((step) => stepLine(step, vantage)),
     `echo ${DONE}`,
   ].join("\n");
-  return { text, payload: Buffer.concat(contents), commits: plan.steps.some((step) => step.do === "commit") };
+  return { text, payload: Buffer.concat(contents), commits: steps.some((step) => step.do === "commit") };
 }

@@ -31,6 +31,8 @@ export interface Transport {
    * went wrong is told by the first script.
    */
   dial?(): Promise<void>;
+  /** The next script comes over a new connection, where there is one. */
+  renew?(): void;
   /**
    * Runs a POSIX shell script on the host.
    *

@@ -192,8 +192,17 @@ export const types: Record<string, ObjectSpec> = {
         pattern: patterns.unit,
       },
       http: { type: "string", description: "URL that must answer 200." },
-      heartbeat: { type: "string", description: "Heartbeat file, relative to the house." },
-      stableFor: { type: "integer", description: "Seconds the unit must stay up.", default: 10, minimum: 1 },
+      heartbeat: {
+        type: "string",
+        description: "File in which the unit's own process leaves its pid, relative to the house.",
+      },
+      user: { type: "string", description: "Account of the unit.", pattern: ACCOUNT },
+      probe: {
+        type: "array",
+        items: { type: "string" },
+        description: "Run with the unit's account, mounts and environment; must exit 0 within a minute.",
+      },
+      stableFor: { type: "integer", description: "Seconds the unit must stay up.", default: 5, minimum: 1 },
       deadline: {
         type: "integer",
         description: "Seconds until health must be reached.",

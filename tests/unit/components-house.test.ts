@@ -32,7 +32,7 @@ beforeAll(async () => {
         if (type.startsWith("fleet:index:")) return { id: "", state: inputs };
         if (type === "host:index:User") return { id: name, state: { ...inputs, uid: 1001 } };
         if (type === "host:index:Release")
-          return { id: name, state: { ...inputs, release: "r1", previous: "" } };
+          return { id: name, state: { ...inputs, release: "r1", previous: "", knownGood: "r0", held: "" } };
         throw new Error(`No resource of type ${type} is expected`);
       },
       call: ({ token }) => {
@@ -62,6 +62,7 @@ async function make() {
     harness: { version: "0.19.0", venv: "/opt/hermes/venv" },
     keys: { KIMI_API_KEY: pulumi.secret(CANARY), API_SERVER_KEY: pulumi.secret(`${CANARY}-2`) },
     salt: "wizard-houses/test",
+    activation: { deadline: 30, revertAfter: 90 },
   });
   await valueOf(made.urn);
   // The release is registered last and waits for the account: once its output is there, all is.
@@ -73,7 +74,8 @@ describe("a wizard house", async () => {
   let summary: Record<string, unknown>;
   beforeAll(async () => {
     const { made, release } = await make();
-    summary = { ...made.summary, release };
+    const [knownGood, deadman] = [await valueOf(made.summary.knownGood), await valueOf(made.summary.deadman)];
+    summary = { ...made.summary, release, knownGood, deadman };
   });
   const inputsOf = (name: string): Record<string, unknown> => {
     const found = registered.filter((resource) => resource.name === name);
@@ -144,10 +146,18 @@ describe("a wizard house", async () => {
         http: "http://127.0.0.1:8643/health",
         unit: "hermes-bezalel.service",
         heartbeat: "home/state/gateway.heartbeat",
+        user: "wizard-bezalel",
+        probe: [
+          ...["/opt/hermes/venv/bin/python", "-I", "-B"],
+          ...["/srv/wizards/bezalel/current/gateway/check-harness.py", "--effective"],
+        ],
+        deadline: 30,
       },
     });
     expect(rest).toEqual({
       adopt: false,
+      hold: "/var/lib/wizard-houses/bezalel/deadman_active",
+      revertAfter: 90,
       check: {
         user: "wizard-bezalel",
         argv: ["/bin/sh", "gateway/check-host.sh", "/opt/hermes/venv", "0.19.0", "/srv/builds"],
@@ -255,6 +265,8 @@ describe("a wizard house", async () => {
     expect(summary).toEqual({
       host: "forge",
       release: "r1",
+      knownGood: "r0",
+      deadman: "",
       chain: ["kimi-coding/kimi-k2.5", "custom/qwen3-8b"],
       health: "http://127.0.0.1:8643/health",
       ports: { health: 8643 },

@@ -9,6 +9,7 @@ describe("settings", () => {
     expect(stackSettings(reader({ environment: "dev", transport: "local" }))).toEqual({
       environment: "dev",
       transport: "local",
+      activation: {},
       root: ".dev/hosts",
       afterCanary: "serial",
     });
@@ -17,6 +18,13 @@ describe("settings", () => {
   test("time to connect", () => {
     const given = { environment: "dev", transport: "ssh", connectDeadline: "5" };
     expect(stackSettings(reader(given))).toMatchObject({ connectDeadline: 5 });
+    const activation = { healthDeadline: "10", stableFor: "1", revertAfter: "20" };
+    expect(stackSettings(reader({ ...given, ...activation })).activation).toEqual({
+      ...{ deadline: 10, stableFor: 1, revertAfter: 20 },
+    });
+    expect(() => stackSettings(reader({ ...given, revertAfter: "2m" }))).toThrow(
+      /revertAfter is "2m"; allowed: seconds, a whole number from 1 to 9999/,
+    );
     for (const connectDeadline of ["0", "-1", "1.5", "soon", "", "1000"]) {
       expect(() => stackSettings(reader({ ...given, connectDeadline }))).toThrow(
         /connectDeadline is ".*"; allowed: seconds, a whole number from 1 to 999/,
@@ -43,7 +51,7 @@ describe("connections", () => {
   };
   const pinned = { ...reached, packages: { jq: { held: false } } };
   const unpinned = { name: "barn", address: "198.18.0.3", port: 22, user: "root", packages: {} };
-  const settings = { environment: "prod", root: "/r", afterCanary: "serial" } as const;
+  const settings = { environment: "prod", root: "/r", afterCanary: "serial", activation: {} } as const;
 
   test("local: a folder per host and nothing of the real one", () => {
     expect(connections([pinned, unpinned], { ...settings, transport: "local" })).toEqual({

@@ -338,14 +338,14 @@ describe("steps", () => {
       { do: "ensure-folder", path: "/srv/h/after" },
     );
     await expect(failing).rejects.toThrow(/No such file/);
-    await expect(failing).rejects.toMatchObject({ switched: false });
+    await expect(failing).rejects.toMatchObject({ aftermath: "as-before" });
     expect(existsSync(at("srv/h/after"))).toBe(false);
   });
 
   it("say whether the switch had begun", async () => {
     const failing = change({ do: "commit" }, { do: "rename", path: "/srv/h/none", to: "/srv/h/else" });
     await expect(failing).rejects.toBeInstanceOf(ChangeFailed);
-    await expect(failing).rejects.toMatchObject({ switched: true });
+    await expect(failing).rejects.toMatchObject({ aftermath: "switched" });
   });
 
   it("switch nothing when stopped beforehand", async () => {

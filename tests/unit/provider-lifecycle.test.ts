@@ -315,21 +315,35 @@ describe("what a failure means for the state", () => {
   const before: State = { inputs: { host, files: {}, adopt: false }, outputs: {} };
 
   it.each([
-    ["a create that failed is kept as unfinished", new ChangeFailed("disk full", false), false, true],
+    ["a create that failed is kept as unfinished", new ChangeFailed("disk full", "as-before"), false, true],
     ["a create that was stopped is kept as unfinished", new Cancelled("stopped"), false, true],
     [
       "an update that switched nothing keeps the old state",
-      new ChangeFailed("disk full", false),
+      new ChangeFailed("disk full", "as-before"),
       true,
       false,
     ],
     ["an update that was stopped beforehand keeps the old state", new Cancelled("stopped"), true, false],
     [
       "an update that failed behind the switch is kept as unfinished",
-      new ChangeFailed("disk full", true),
+      new ChangeFailed("disk full", "switched"),
       true,
       true,
     ],
+    [
+      "an update that was reverted keeps the old state",
+      new ChangeFailed("not well", "reverted"),
+      true,
+      false,
+    ],
+    [
+      "an update that nobody has confirmed is unfinished",
+      new ChangeFailed("gone", "unconfirmed"),
+      true,
+      true,
+    ],
+    ["a revert to something that is not well is unfinished", new ChangeFailed("ill", "unwell"), true, true],
+    ["a first release that failed is unfinished", new ChangeFailed("ill", "stopped"), false, true],
   ])("%s", async (_, error, update, unfinished) => {
     const failure = await attempt(error, update ? before : undefined);
     expect(failure instanceof InitFailed).toBe(unfinished);

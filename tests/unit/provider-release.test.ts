@@ -1,13 +1,20 @@
 /** Release as data: inputs in, completed inputs out; facts in, exact steps or observed inputs out. */
 import { describe, expect, it } from "vitest";
 
-import { CannotLook, Conflict } from "../../provider/errors.ts";
+import { CannotLook, Conflict, LeftAlone } from "../../provider/errors.ts";
 import type { Fact, Facts, FolderEntry, UnitState } from "../../provider/host/facts.ts";
 import type { Step } from "../../provider/host/steps.ts";
 import { changes } from "../../provider/diff.ts";
 import { check, diff } from "../../provider/operations.ts";
 import { complete } from "../../provider/resources/release/complete.ts";
-import { markerContent, releaseFiles, releaseInputs } from "../../provider/resources/release/layout.ts";
+import { isRevertUnit } from "../../provider/host/revert.ts";
+import {
+  markerContent,
+  releaseFiles,
+  releaseInputs,
+  wantedLinks,
+  wantsLink,
+} from "../../provider/resources/release/layout.ts";
 import { sha256 } from "../../provider/resources/observed.ts";
 import { release } from "../../provider/resources/release/release.ts";
 import type { State } from "../../provider/resource.ts";
@@ -58,6 +65,7 @@ function facts(inputs: Values, over: Record<string, Fact> = {}, releases?: Folde
   paths.set(`${HOUSE}/.wizard-house`, file(markerContent(declared), "0644"));
   paths.set(`${HOUSE}/home`, folder("0700"));
   link(`${HOUSE}/current`, `releases/${declared.release}`);
+  link(`${HOUSE}/known-good`, `releases/${declared.release}`);
   link(`${HOUSE}/home/SOUL.md`, "../current/config.yaml");
   link(
     "/etc/systemd/system/hermes-ezra.service",
@@ -65,10 +73,14 @@ function facts(inputs: Values, over: Record<string, Fact> = {}, releases?: Folde
   );
   link("/etc/systemd/system/multi-user.target.wants/hermes-ezra.service", "../hermes-ezra.service");
   link("/etc/cron.d/wizard-ezra", "../../srv/wizards/ezra/current/cron/wizard-ezra");
+  for (const { path, target, at } of wantedLinks(declared)) if (isRevertUnit(at[1])) link(path, target);
+  for (const unit of Object.keys(declared.units).filter(isRevertUnit))
+    link(wantsLink(unit, "multi-user.target"), `../${unit}`);
   for (const [path, fact] of Object.entries(over)) paths.set(path, fact);
   return {
     paths,
     folders: new Map([[`${HOUSE}/releases`, releases ?? [{ name: declared.release, modified: 100 }]]]),
+    texts: new Map(),
     accounts: new Map(),
     units: new Map(),
     packages: undefined,
@@ -257,6 +269,7 @@ describe("plan", () => {
       "link /etc/systemd/system/hermes-ezra.service ../../../srv/wizards/ezra/current/units/hermes-ezra.service",
       "link /etc/cron.d/wizard-ezra ../../srv/wizards/ezra/current/cron/wizard-ezra",
       "link /etc/systemd/system/multi-user.target.wants/hermes-ezra.service ../hermes-ezra.service",
+      `link ${HOUSE}/known-good releases/${id}`,
     ]);
   });
 
@@ -278,11 +291,12 @@ describe("plan", () => {
     }
     const result = release.reconcile(next, state(inputs), there);
     const steps = said(result.plan.steps);
-    expect(result.outputs).toEqual({ release: nextId, previous: id });
+    expect(result.outputs).toEqual({ release: nextId, previous: id, knownGood: nextId, held: "" });
     expect(steps.slice(steps.indexOf("commit"))).toEqual([
       "commit",
       `touch ${HOUSE}/releases/${nextId}/cron/wizard-ezra`,
       `link ${HOUSE}/current releases/${nextId}`,
+      `link ${HOUSE}/known-good releases/${nextId}`,
       `remove-tree ${HOUSE}/releases/.4444444444444444.staged`,
       `remove-tree ${HOUSE}/releases/3333333333333333`,
       `remove-tree ${HOUSE}/releases/1111111111111111`,
@@ -442,7 +456,12 @@ describe("plan", () => {
       `restore ${HOUSE}/home/SOUL.md`,
       "restore /etc/systemd/system/hermes-ezra.service",
       "restore /etc/cron.d/wizard-ezra",
+      `remove-tree ${HOUSE}/pending.new`,
+      `remove-tree ${HOUSE}/pending`,
       `remove ${HOUSE}/current`,
+      `remove ${HOUSE}/known-good`,
+      `remove ${HOUSE}/rejected`,
+      `remove ${HOUSE}/revoked`,
       `remove-tree ${HOUSE}/releases`,
       `remove-if-empty ${HOUSE}/displaced`,
       `remove-if-empty ${HOUSE}/home/displaced`,
@@ -649,9 +668,10 @@ describe("on a live host", () => {
   const unitSteps = (there: Facts, old?: Values, wanted = inputs) =>
     release
       .reconcile(wanted, old && state(old), there)
-      .plan.steps.filter(({ do: what }) => /unit|mark|commit|check/.test(what))
+      .plan.steps.filter(({ do: what }) => /unit|mark|start|commit|check/.test(what))
       .map((step) => ("unit" in step ? `${step.do} ${step.unit}` : step.do));
   const restarts = [`mark-restart ${UNIT}`, `restart-unit ${UNIT}`];
+  const startOver = `start-over ${UNIT}`;
   const configChanged = declare({
     ...extra,
     files: { "config.yaml": { content: "a: 2\n" }, "skins/ezra.yaml": { content: "name: ezra\n" } },
@@ -720,7 +740,7 @@ describe("on a live host", () => {
       "commit",
       restarts[0],
       "reload-units",
-      restarts[1],
+      startOver,
     ]);
     expect(unitSteps(onTheFormer(skinChanged, {}), inputs, skinChanged)).toEqual([
       "check",
@@ -731,15 +751,15 @@ describe("on a live host", () => {
 
   it("goes by what is on the host, not by the state: nothing is known of the former release here", () => {
     const there = onTheFormer(configChanged, { [`${HOUSE}/current/config.yaml`]: otherFile });
-    expect(unitSteps(there, undefined, configChanged)).toContain(restarts[1]);
-    expect(unitSteps(onTheFormer(configChanged, {}), undefined, configChanged)).not.toContain(restarts[1]);
+    expect(unitSteps(there, undefined, configChanged)).toContain(startOver);
+    expect(unitSteps(onTheFormer(configChanged, {}), undefined, configChanged)).not.toContain(startOver);
   });
 
   it("restarts where something else stands in the place of `current`", () => {
     const blind: Fact = { kind: "unreadable", reason: "current is not a folder" };
     const behind = ["config.yaml", `units/${UNIT}`].map((name) => [`${HOUSE}/current/${name}`, blind]);
     const there = live(facts(inputs, { ...Object.fromEntries(behind), [`${HOUSE}/current`]: present }), well);
-    expect(unitSteps(there, inputs)).toContain(restarts[1]);
+    expect(unitSteps(there, inputs)).toContain(startOver);
   });
 
   it("restarts after a repair of a file in place", () => {
@@ -759,6 +779,8 @@ describe("on a live host", () => {
     const without = declare({ units: {} });
     const there = live(
       facts(without, {
+        "/etc/systemd/system/multi-user.target.wants/wizard-revert-boot-srv-wizards-ezra.service": none,
+        "/etc/systemd/system/wizard-revert-boot-srv-wizards-ezra.service": none,
         "/etc/systemd/system/multi-user.target.wants/hermes-ezra.service": {
           kind: "link",
           target: `../${UNIT}`,
@@ -783,15 +805,160 @@ describe("on a live host", () => {
     ]);
   });
 
+  describe("a switch", () => {
+    const former = releaseInputs(inputs).release;
+    const wanted = releaseInputs(configChanged).release;
+    const there = (over: Partial<Facts> = {}): Facts => ({
+      ...onTheFormer(configChanged, {
+        [`${HOUSE}/current/config.yaml`]: otherFile,
+        [`${HOUSE}/known-good`]: { kind: "link", target: `releases/${former}` },
+      }),
+      folders: new Map([[`${HOUSE}/releases`, [{ name: former, modified: 1 }]]]),
+      ...over,
+    });
+    const reconcile = (host: Facts, old: Values | undefined = inputs) =>
+      release.reconcile(configChanged, old && state(old), host).plan;
+    const scriptOf = (steps: Step[]): string => {
+      const file = steps.find((step) => step.do === "file" && step.path.endsWith("/revert.sh"));
+      return (file as { content: string }).content;
+    };
+    /** The lines that do something, behind all functions. */
+    const deeds = (steps: Step[]): string[] => {
+      const lines = scriptOf(steps).replaceAll("'", "").split("\n");
+      return lines.slice(lines.findIndex((line) => line.startsWith("begin "))).filter((line) => line !== "");
+    };
+
+    it("is armed before anything changes, and confirmed by a script of its own", () => {
+      const { steps, confirm } = reconcile(there());
+      const all = said(steps);
+      const order = [
+        `file ${HOUSE}/pending.new/revert.sh`,
+        `file ${HOUSE}/pending.new/release-${wanted}`,
+        "commit",
+        `rename ${HOUSE}/pending.new ${HOUSE}/pending`,
+        "arm",
+        "mark-restart",
+        `link ${HOUSE}/current releases/${wanted}`,
+        "start-over",
+        "watch-for",
+      ].map((step) => all.indexOf(step));
+      expect(order).toEqual([...order].sort((a, b) => a - b));
+      expect(order).not.toContain(-1);
+      expect(said(confirm!)).toEqual([
+        "unconfirmed",
+        "healthy",
+        "confirmed",
+        `link ${HOUSE}/known-good releases/${wanted}`,
+      ]);
+      expect(all).not.toContain(`link ${HOUSE}/known-good releases/${wanted}`);
+    });
+
+    it("can be undone by what lies on the host before it begins", () => {
+      const lines = deeds(reconcile(there()).steps);
+      expect(lines[0]).toBe(`begin ${HOUSE} ${wanted} "\${1:-}"`);
+      expect(lines[1]).toBe(`reject ${HOUSE} ${wanted} "$1"`);
+      expect(lines).toContain(`link ${HOUSE}/current releases/${former}`);
+      expect(lines.join("\n")).toContain(`start_again ${UNIT} && healthy ${UNIT}`);
+      expect(lines.at(-1)).toMatch(new RegExp(`^told ${HOUSE} 81 `));
+    });
+
+    it("that is the first leaves nothing running when it is undone", () => {
+      const nothing = bare(configChanged);
+      const { steps } = reconcile({ ...nothing, units: new Map([[UNIT, dead]]) }, undefined);
+      const lines = deeds(steps);
+      expect(lines).toContain(`stop_unit ${UNIT}`);
+      expect(lines).toContain(`remove ${HOUSE}/current`);
+      expect(lines).toContain(`remove /etc/systemd/system/multi-user.target.wants/${UNIT}`);
+      expect(lines).toContain(`remove /etc/cron.d/wizard-ezra`);
+      expect(lines.at(-1)).toMatch(new RegExp(`^told ${HOUSE} 82 `));
+    });
+
+    it("goes back to the last good release where the running one is no choice", () => {
+      const good = "aaaaaaaaaaaaaaaa";
+      const host = there({
+        texts: new Map([[`${HOUSE}/rejected`, `${former}\t2026-01-01T00:00:00Z\tdeadman: silent`]]),
+        folders: new Map([
+          [
+            `${HOUSE}/releases`,
+            [
+              { name: former, modified: 1 },
+              { name: good, modified: 1 },
+            ],
+          ],
+        ]),
+      });
+      host.paths.set(`${HOUSE}/known-good`, { kind: "link", target: `releases/${good}` });
+      expect(deeds(reconcile(host).steps)).toContain(`link ${HOUSE}/current releases/${good}`);
+    });
+
+    it.each<[string, string, string]>([
+      [
+        "rejected",
+        `${wanted}\t2026-01-01T00:00:00Z\tit was not well`,
+        "is refused since it failed there (2026-01-01T00:00:00Z it was not well)",
+      ],
+      ["revoked", `${wanted}\t2026-01-01T00:00:00Z\tleaked`, "has been revoked"],
+    ])("to a release that is %s is refused", (file, text, words) => {
+      const host = there({ texts: new Map([[`${HOUSE}/${file}`, text]]) });
+      expect(() => reconcile(host)).toThrow(LeftAlone);
+      expect(() => reconcile(host)).toThrow(words);
+      // What runs is repaired all the same.
+      const inForce = live(facts(configChanged), dead);
+      inForce.texts.set(`${HOUSE}/${file}`, text);
+      expect(
+        release.reconcile(configChanged, state(configChanged), inForce).plan.steps.length,
+      ).toBeGreaterThan(0);
+    });
+
+    it("waits for another that nobody has confirmed, and goes on with its own", () => {
+      const pending = (id: string): Facts => {
+        const host = live(facts(configChanged), well);
+        host.folders.set(`${HOUSE}/pending`, [{ name: `release-${id}`, modified: 1 }]);
+        return host;
+      };
+      expect(() => reconcile(pending("bbbbbbbbbbbbbbbb"))).toThrow(LeftAlone);
+      const own = pending(wanted);
+      expect(reconcile(own, configChanged).steps).toEqual([]);
+      expect(said(reconcile(own, configChanged).confirm!).slice(0, 3)).toEqual([
+        "unconfirmed",
+        "healthy",
+        "confirmed",
+      ]);
+      expect(release.observe(state(configChanged), own)!.inputs["confirmed"]).toBe(
+        `(on the host: release ${wanted} waits for its confirmation)`,
+      );
+    });
+
+    it("is refused while the house is held", () => {
+      const hold = "/var/lib/wizard-houses/ezra/deadman_active";
+      const held = declare({ ...extra, hold });
+      const host = live(facts(held), dead);
+      host.texts.set(hold, "2026-01-01T00:00:00Z\tno sign of life");
+      expect(() => release.reconcile(held, state(held), host)).toThrow(LeftAlone);
+      const seen = release.observe(state(held), host)!;
+      expect(seen.inputs["hold"]).toBe("(on the host: since 2026-01-01T00:00:00Z no sign of life)");
+      expect(seen.outputs["held"]).toBe("2026-01-01T00:00:00Z no sign of life");
+    });
+  });
+
   it.each<[string, Values, string]>([
+    ["health", { health: { heartbeat: "home/beat" } }, "who may read them"],
     ["restartOn", { units: { [UNIT]: { content: "", restartOn: ["none"] } } }, "names none"],
     ["health", { units: {}, health: { http: "http://h/" } }, "the release has none"],
     ["health", { health: { unit: "other.service" } }, `one of ${UNIT}`],
     ["traces", { traces: ["/var/lib"] }, "three parts or more"],
   ])("refuses a mistake in %s", (_, over, words) => {
-    const { layout: _layout, release: _release, units, cron: _cron, ...given } = inputs;
+    const {
+      layout: _layout,
+      release: _release,
+      confirmed: _confirmed,
+      units,
+      cron: _cron,
+      ...given
+    } = inputs;
     const unit = { content: "[Service]\n", restartOn: ["config.yaml"] };
     expect(units).toMatchObject({ [UNIT]: unit });
+    expect(check(release, { ...given, units: { [UNIT]: unit } }).failures).toEqual([]);
     const { failures } = check(release, { ...given, units: { [UNIT]: unit }, ...over });
     expect(failures.map(({ reason }) => reason).join()).toContain(words);
   });

@@ -49,6 +49,7 @@ function facts(state: UnitState | undefined = well, over: Record<string, Fact> =
       ...Object.entries(over),
     ]),
     folders: new Map(),
+    texts: new Map(),
     accounts: new Map(),
     packages: undefined,
     units: new Map(state === undefined ? [] : [["webhook.service", state]]),

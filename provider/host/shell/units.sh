@@ -46,6 +46,10 @@ restart_unit() { # restart_unit UNIT DEADLINE [URL]
   rm -f -- "$marks/$1"
 }
 
+start_over() { # start_over UNIT: whether it is well then is asked later, see health.sh
+  systemctl restart -- "$1" </dev/null 9>&- || unit_failed "$1" "did not start"
+}
+
 stop_unit() { # stop_unit UNIT
   systemctl stop -- "$1" </dev/null 9>&-
   rm -f -- "$marks/$1"

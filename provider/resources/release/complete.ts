@@ -2,6 +2,7 @@
 import { createHmac } from "node:crypto";
 
 import { cronProblems, renderCronFile, type CronEntry } from "../../../fleet/cron.ts";
+import { isRevertUnit, revertUnit, revertUnitName } from "../../host/revert.ts";
 import type { Failure } from "../../schema/spec.ts";
 import { patterns } from "../../schema/types.ts";
 import { hasUnknown, UNKNOWN, type Path, type Value, type Values } from "../../values.ts";
@@ -14,7 +15,10 @@ const RESERVED_IN_HOUSE = [
   "current",
   "known-good",
   "rejected",
+  "revoked",
   "pending",
+  "pending.new",
+  "pending.done",
   "displaced",
   ".wizard-house",
   ".lock",
@@ -131,6 +135,9 @@ export function complete(given: Values): { inputs: Values; failures: Failure[] }
     ...given,
     ...completeHealth(given["health"], Object.keys(section("units")), failures),
     keep: given["keep"] ?? 3,
+    revertAfter: given["revertAfter"] ?? 120,
+    // Every release is wanted confirmed; a host may say otherwise.
+    confirmed: true,
     traces: given["traces"] ?? [],
     links: section("links"),
     files: each("files", (_, file) => ({ mode: "0640", group, ...file })),
@@ -147,6 +154,7 @@ export function complete(given: Values): { inputs: Values; failures: Failure[] }
       path: cronPath(name),
     })),
   };
+  if (inputs["health"] !== undefined) inputs["units"] = withRevertUnit(inputs);
   // Names that are no paths have no folders, and what is not known yet has no group.
   if (failures.length === 0 && group !== UNKNOWN)
     inputs["layout"] = layoutOf(releaseInputs(inputs)) as unknown as Values;
@@ -154,14 +162,34 @@ export function complete(given: Values): { inputs: Values; failures: Failure[] }
   return { inputs, failures };
 }
 
+/** A house whose switches are confirmed has a unit that reverts an unconfirmed one at boot, before its others start. */
+function withRevertUnit(inputs: Values): Values {
+  const house = inputs["house"];
+  if (typeof house !== "string") return inputs["units"] as Values;
+  const name = revertUnitName(house);
+  const { [name]: _former, ...units } = inputs["units"] as Values;
+  const unit: Values = {
+    content: revertUnit(house, Object.keys(units)),
+    ...{ enabled: true, running: false, wantedBy: "multi-user.target", restartOn: [] },
+    ...{ path: unitPath(name), part: "release" },
+  };
+  return { ...units, [name]: unit };
+}
+
 /** Health belongs to one unit, which goes without saying where there is one. */
 function completeHealth(health: Value | undefined, units: string[], failures: Failure[]): Values {
   if (typeof health !== "object" || health === null || Array.isArray(health)) return {};
-  const unit = health["unit"] ?? (units.length === 1 ? units[0]! : undefined);
+  const others = units.filter((name) => !isRevertUnit(name));
+  const unit = health["unit"] ?? (others.length === 1 ? others[0]! : undefined);
   if (unit === undefined || (typeof unit === "string" && !units.includes(unit))) {
     const words = units.length === 0 ? "the release has none" : `one of ${units.join(", ")}`;
     failures.push({ path: ["health", "unit"], reason: `must name the unit whose health it is: ${words}` });
   }
+  if (health["user"] === undefined && (health["heartbeat"] ?? health["probe"]) !== undefined)
+    failures.push({
+      path: ["health", "user"],
+      reason: "is needed with heartbeat and probe: who may read them",
+    });
   return { health: { ...health, ...(unit !== undefined && { unit }) } };
 }
 

@@ -3,6 +3,10 @@
  *
  *     <house>/releases/<id>/…     immutable; units/ and cron/ inside hold what systemd and cron are linked to
  *     <house>/current             link to releases/<id>: one rename switches everything
+ *     <house>/known-good          link to the last release that was confirmed
+ *     <house>/pending/…           while a release is in force that is not confirmed: see host/shell/arm.sh
+ *     <house>/rejected            a line for each release that failed here: id, time and reason, tabs between
+ *     <house>/revoked             the same for each that must never run again
  *     <house>/displaced/…         what stood where a link of ours had to go, so that nothing is lost
  *     <house>/.wizard-house       marks the folder as made by this stack
  *     <house>/.lock               held by whatever switches `current`
@@ -41,7 +45,17 @@ export interface ReleaseInputs {
   units: Record<string, UnitInput>;
   cron: Record<string, { content: string }>;
   check?: { argv: string[]; user: string };
-  health?: { unit: string; http?: string; deadline: number };
+  health?: {
+    unit: string;
+    http?: string;
+    heartbeat?: string;
+    user?: string;
+    probe?: string[];
+    stableFor: number;
+    deadline: number;
+  };
+  revertAfter: number;
+  hold?: string;
   traces: string[];
   keep: number;
   onDestroy: "keep-home" | "remove-all";
@@ -60,6 +74,10 @@ export const current = (house: string): string => `${house}/current`;
 export const releases = (house: string): string => `${house}/releases`;
 export const releaseFolder = (house: string, id: string): string => `${house}/releases/${id}`;
 export const stagingFolder = (house: string, id: string): string => `${house}/releases/.${id}.staged`;
+export const knownGood = (house: string): string => `${house}/known-good`;
+export const pending = (house: string): string => `${house}/pending`;
+export const rejected = (house: string): string => `${house}/rejected`;
+export const revoked = (house: string): string => `${house}/revoked`;
 export const displaced = (house: string): string => `${house}/displaced`;
 
 /** What the marker says: which stack a house belongs to. */

@@ -4,16 +4,21 @@ import type { Observed, State } from "../../resource.ts";
 import type { Path, Values } from "../../values.ts";
 import { contentAgrees, observeAttributes, observeFile, proven, words, wordsForLink } from "../observed.ts";
 import { observeOverrides, observeRunning, restartMark } from "../running.ts";
+import { observeConfirmed, standing, standingOutputs } from "./activation.ts";
 import {
   current,
   currentFile,
+  knownGood,
   layoutPath,
   releaseFiles,
   releaseFolder,
   releaseOfTarget,
   markerContent,
+  pending,
+  rejected,
   releaseInputs,
   releases,
+  revoked,
   wantedLinks,
   wantsLink,
   watchedFiles,
@@ -51,8 +56,15 @@ export function request(values: Values, old: Values | undefined): FactRequest {
   return {
     ...noFacts,
     paths: [...new Set(pathsOf(inputs))],
-    unopened: [...new Set([...both.flatMap(unopenedPaths), ...units.map(restartMark)])],
-    folders: [releases(inputs.house)],
+    unopened: [
+      ...new Set([knownGood(inputs.house), ...both.flatMap(unopenedPaths), ...units.map(restartMark)]),
+    ],
+    folders: [releases(inputs.house), pending(inputs.house)],
+    texts: [
+      rejected(inputs.house),
+      revoked(inputs.house),
+      ...(inputs.hold === undefined ? [] : [inputs.hold]),
+    ],
     units,
   };
 }
@@ -129,9 +141,15 @@ export function observe(state: State, facts: Facts): Observed | undefined {
   }
 
   const release = observedRelease(inputs, facts);
+  const stands = standing(inputs, facts);
   return {
-    inputs: { ...state.inputs, ...(seen as unknown as Values), release },
-    outputs: { ...state.outputs, release },
+    inputs: {
+      ...state.inputs,
+      ...(seen as unknown as Values),
+      ...{ release, confirmed: observeConfirmed(inputs, facts) },
+      ...(stands.held !== undefined && { hold: `(on the host: since ${stands.held})` }),
+    },
+    outputs: { ...state.outputs, release, ...standingOutputs(stands) },
     replaced,
   };
 }

@@ -1,6 +1,7 @@
 /** From what is there to a whole house on the wanted release, and from a house to none. Pure: facts in, steps out. */
 import { Conflict } from "../../errors.ts";
 import { factOf, type Fact, type Facts, type FolderEntry } from "../../host/facts.ts";
+import { revertTimer } from "../../host/revert.ts";
 import type { Plan, Step } from "../../host/steps.ts";
 import type { State } from "../../resource.ts";
 import type { Values } from "../../values.ts";
@@ -14,6 +15,7 @@ import {
   wordsForLink,
 } from "../observed.ts";
 import { bringUnits, forgetUnits, stopUnits } from "../running.ts";
+import { armed, confirmation, goodFrom, healthStep, refuse, standing, wayBack } from "./activation.ts";
 import {
   current,
   currentFile,
@@ -24,15 +26,19 @@ import {
   guardOf,
   type Guard,
   intruderName,
+  knownGood,
   lockFile,
   marker,
   markerContent,
+  pending,
+  rejected,
   releaseFiles,
   releaseFolder,
   releaseOfTarget,
   releaseFolders,
   releaseInputs,
   releases,
+  revoked,
   stagingFolder,
   unitPath,
   wantedLinks,
@@ -306,24 +312,60 @@ export function reconcile(
   const running = now.kind === "link" ? releaseOfTarget(now.target) : undefined;
   const preparation = [...foundation(inputs, look), ...stage(inputs, look)];
   const flips = flip(inputs, look);
+  const stands = standing(inputs, facts);
+  refuse(inputs, stands, flips.length > 0);
   const switches = [...flips, ...links(inputs, old, look), ...(old ? leftovers(inputs, old, look) : [])];
   const { before, after } = units(inputs, switches, facts);
   const dropped = old ? Object.keys(old.units).filter((name) => !(name in inputs.units)) : [];
   const stops = stopUnits(dropped, facts);
   const reloads = after.some((step) => step.do === "reload-units");
+  const kept = [running, stands.knownGood].flatMap((id) => id ?? []);
+  const rest = [
+    ...goodFrom(inputs, facts),
+    ...prune(inputs, facts.folders.get(releases(inputs.house)) ?? [], kept),
+  ];
   const theSwitch = [
     ...before,
     ...stops,
     ...switches,
     ...(reloads ? [] : forgetUnits(dropped, facts)),
     ...after,
-    ...prune(inputs, facts.folders.get(releases(inputs.house)) ?? [], running === undefined ? [] : [running]),
   ];
-  const checked = flips.length > 0 ? [...preparation, ...checks(inputs, facts)] : preparation;
-  const steps: Step[] = theSwitch.length > 0 ? [...checked, { do: "commit" }, ...theSwitch] : checked;
   const former = typeof oldState?.outputs["previous"] === "string" ? oldState.outputs["previous"] : "";
   const previous = running === undefined || running === inputs.release ? former : running;
-  return { plan: { lock: lockFile(inputs.house), steps }, outputs: { release: inputs.release, previous } };
+  const outputs = { release: inputs.release, previous, knownGood: inputs.release, held: "" };
+  const lock = lockFile(inputs.house);
+  const behind = (steps: Step[]): Step[] => (steps.length > 0 ? [{ do: "commit" }, ...steps] : []);
+
+  const health = facts.units.size > 0 ? healthStep(inputs) : undefined;
+  if (health === undefined)
+    return { plan: { lock, steps: [...preparation, ...behind([...theSwitch, ...rest])] }, outputs };
+  if (flips.length === 0) {
+    const steps = [...preparation, ...behind(theSwitch)];
+    if (stands.pending !== undefined) {
+      const confirm = confirmation(inputs, health);
+      return { plan: { lock, steps, confirm: [...confirm, ...rest] }, outputs };
+    }
+    // What is good is what was well, also where only the mark of that is missing.
+    const proof = goodFrom(inputs, facts).length > 0 ? [health] : [];
+    return { plan: { lock, steps: [...preparation, ...behind([...theSwitch, ...proof, ...rest])] }, outputs };
+  }
+  const back = wayBack(inputs, running, stands, facts);
+  const touched = [...stops, ...after].flatMap((step) =>
+    step.do === "stop-unit" || step.do === "restart-unit" ? [step.unit] : [],
+  );
+  const around = armed({ inputs, old, health, previous: back, switches, touched, facts });
+  const started = theSwitch.map((step): Step =>
+    // Whether it is well is what the confirmation asks.
+    step.do === "restart-unit" && step.unit === health.unit ? { do: "start-over", unit: step.unit } : step,
+  );
+  const steps = [
+    ...preparation,
+    ...checks(inputs, facts),
+    ...around.prepare,
+    ...behind([...around.arm, ...started, ...around.watch]),
+  ];
+  return { plan: { lock, steps, confirm: [...confirmation(inputs, health), ...rest] }, outputs };
 }
 
 /** The folder of all houses, e.g. `/srv/wizards`, which came with the first of them; never one of the system's own. */
@@ -366,7 +408,12 @@ export function remove(state: State, facts: Facts): Plan {
         name: displacedName(path),
       })),
       ...forgetUnits(names, facts),
-      ...(look(current(house)).kind === "link" ? [{ do: "remove", path: current(house) } as const] : []),
+      ...(facts.units.size > 0 ? [{ do: "disarm", timer: revertTimer(house) } as const] : []),
+      ...[`${pending(house)}.new`, pending(house)].map((path): Step => ({ do: "remove-tree", path })),
+      ...[current(house), knownGood(house)]
+        .filter((path) => look(path).kind === "link")
+        .map((path): Step => ({ do: "remove", path })),
+      ...[rejected(house), revoked(house)].map((path): Step => ({ do: "remove", path })),
       { do: "remove-tree", path: releases(house) },
       ...keeps.map((guard): Step => {
         const { keep, ...as } = keeping(house, guard);

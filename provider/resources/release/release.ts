@@ -49,6 +49,11 @@ export const release: Resource = {
         default: 120,
         minimum: 1,
       },
+      hold: {
+        type: "string",
+        description: "File that, while it exists, keeps the house from being changed; its text says why.",
+        pattern: patterns.absolute,
+      },
       traces: {
         type: "array",
         items: { type: "string" },
@@ -74,6 +79,11 @@ export const release: Resource = {
       previous: {
         type: "string",
         description: "The release that `current` pointed at before, empty if none.",
+      },
+      knownGood: { type: "string", description: "The last release that was confirmed, empty if none." },
+      held: {
+        type: "string",
+        description: "Since when and why the house is left alone, empty if it is not.",
       },
     },
   },
