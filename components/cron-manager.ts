@@ -2,37 +2,87 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import type { CronEntry } from "../fleet/cron.ts";
+import type { ScheduledSettings } from "../fleet/model.ts";
+import type { FileArgs } from "../provider/sdk.ts";
 import type { ReleasePart } from "./part.ts";
+import {
+  scheduledEntries,
+  scheduledFiles,
+  type ScheduledHouse,
+  scheduledSettingsFile,
+  SETTINGS_FILE,
+} from "./scheduled/entries.ts";
+import { source } from "./source.ts";
 
-export interface CronManagerArgs {
-  /** Name of the house. Example: `bezalel`. */
-  house: string;
+export interface CronManagerArgs extends ScheduledHouse {
   /** Lines of `/etc/cron.d/wizard-<house>`. Default none, and then no file. */
   entries?: CronEntry[];
-  /** Text of `jobs.json`, the agent's own jobs in the harness's form. Default none. Example: `{"jobs": []}`. */
+  /** Text of `jobs.json`, the agent's own jobs in the harness's form. Default no jobs of ours. */
   jobs?: string;
+  /** Text of `banned.json`, the fleet's banned families. Default none, and then nothing to look for. */
+  banned?: string;
+  /** The house's scheduled work. Example: `house.scheduled`. */
+  scheduled: ScheduledSettings;
 }
 
 /**
- * Contributes the house's file in /etc/cron.d and `jobs.json`.
+ * Contributes the house's file in /etc/cron.d, a second one for its scheduled work with the scripts that do it, and
+ * `jobs.json` with what merges it into the gateway's.
  *
- * The gateway keeps run-time state in its `home/cron/jobs.json`, so that file cannot be a link to ours. The release
- * only carries the wanted jobs; merging them into the gateway's file, under its lock and as the house's user, is not
- * done by this component.
+ * The gateway keeps run-time state in its `home/cron/jobs.json`, and the agent adds jobs of its own there, so that file
+ * cannot be a link to ours. {@link mergeJobs} gives the command that brings our jobs into it after a switch, and those
+ * that look for drift.
  *
- *     new CronManager("bezalel-cron", { house: "bezalel", entries: [{ name, schedule, user, command }] });
+ *     new CronManager("bezalel-cron", { house: "bezalel", path, user, venv, health, providers, scheduled, entries, jobs });
  */
 export class CronManager extends pulumi.ComponentResource {
   readonly part: ReleasePart;
 
   constructor(name: string, args: CronManagerArgs, opts?: pulumi.ComponentResourceOptions) {
     super("fleet:index:CronManager", name, {}, opts);
-    const entries = args.entries ?? [];
+    const { house, scheduled, entries = [] } = args;
+    const work = scheduledEntries(args, scheduled);
     this.part = {
       name: "cron",
-      files: args.jobs === undefined ? {} : { "jobs.json": { content: args.jobs, mode: "0640" } },
-      cron: entries.length === 0 ? {} : { [`wizard-${args.house}`]: { entries } },
+      files: {
+        "jobs.json": file(args.jobs ?? `${JSON.stringify({ house, jobs: [] })}\n`),
+        "jobs/banned.json": file(args.banned ?? "[]\n"),
+        [SETTINGS_FILE]: file(scheduledSettingsFile(args, scheduled)),
+        ...scripts(["jobs/merge-jobs.py", "jobs/banned.py", "jobs/store.py", ...scheduledFiles()]),
+      },
+      cron: {
+        ...(entries.length === 0 ? {} : { [`wizard-${house}`]: { entries } }),
+        ...(work.length === 0 ? {} : { [`wizard-${house}-scheduled`]: { entries: work } }),
+      },
     };
-    this.registerOutputs({ entries: entries.map((entry) => entry.name) });
+    this.registerOutputs({
+      entries: entries.map((entry) => entry.name),
+      scheduled: work.map((entry) => entry.name),
+    });
   }
+}
+
+/**
+ * Command lines of `merge-jobs.py` for a house, to be run on its host as its user, with nothing on standard input:
+ * `apply` after every switch of `current` (to another release or back), `compare` and `findings` to look for drift. What
+ * they print and how they end is at the top of the script.
+ */
+export function mergeJobs(path: string, venv: string): Record<"apply" | "compare" | "findings", string[]> {
+  const script = [`${venv}/bin/python`, "-I", "-S", "-B", `${path}/current/jobs/merge-jobs.py`];
+  const [jobs, banned, home] = ["jobs.json", "jobs/banned.json"]
+    .map((name) => `${path}/current/${name}`)
+    .concat(`${path}/home`) as [string, string, string];
+  return {
+    apply: [...script, "apply", jobs, home],
+    compare: [...script, "compare", jobs, home],
+    findings: [...script, "findings", banned, home],
+  };
+}
+
+function scripts(paths: readonly string[]): Record<string, FileArgs> {
+  return Object.fromEntries(paths.map((path) => [path, file(source(path))]));
+}
+
+function file(content: string): FileArgs {
+  return { content, mode: "0640" };
 }

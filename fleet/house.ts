@@ -1,17 +1,18 @@
 /** One house: from what house.yaml says to the model, and the checks that need more than its own file's shape. */
-import { createHash } from "node:crypto";
-
-import { bannedKey, bannedMessage, bannedModel, bannedProvider, bannedUrl } from "./banned.ts";
 import { cronProblems } from "./cron.ts";
 import type { HarnessFacts } from "./harness/facts.ts";
-import type { AgentJob, BannedFamily, House, ProviderEntry } from "./model.ts";
+import { agentJob } from "./jobs.ts";
+import type { BannedFamily, House, ProviderEntry } from "./model.ts";
 import { type Path, type Problem, valueProblem } from "./problem.ts";
+import { reachProblems } from "./reach.ts";
+import { bannedKey, bannedMessage, bannedModel, bannedProvider, bannedUrl } from "./rules/banned-names.ts";
+import type { PortClash } from "./rules/ports.ts";
+import { scheduledSettings } from "./scheduled.ts";
 import type { FleetData, HouseData } from "./schema.ts";
 import { type DataFile, placeOf } from "./yaml.ts";
 
 /** Providers beside the harness's registry: its aggregator, and any OpenAI-compatible endpoint. */
 const SPECIAL_KEYS: Record<string, string[]> = { openrouter: ["OPENROUTER_API_KEY"], custom: [] };
-const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
 /** Fills in defaults: path, account, keys of providers, ids of jobs. */
 export function houseFromData(name: string, data: HouseData, fleet: FleetData, facts: HarnessFacts): House {
@@ -40,6 +41,7 @@ export function houseFromData(name: string, data: HouseData, fleet: FleetData, f
     jobs: data.jobs.map((job) => agentJob(name, job, providers)),
     deadman: settings(fleet.defaults.deadman, data.deadman),
     requestLog: settings(fleet.defaults.requestLog, data.requestLog),
+    scheduled: scheduledSettings(fleet.defaults.scheduled, data.scheduled),
     sandbox: data.sandbox,
     adopt: data.adopt,
   };
@@ -64,15 +66,11 @@ export function houseProblems(
     if (facts.toolsets.includes(toolset)) return;
     report(["toolsets", index], "is no toolset of the harness", toolset, facts.toolsets.join(", "));
   });
+  const reach = { user: house.user, folders: [`${house.path}/home`, ...house.sandbox.write] };
   house.cron.forEach((entry, index) => {
-    for (const { path, message, got, allowed } of cronProblems(entry)) {
+    for (const { path, message, got, allowed } of [...cronProblems(entry), ...reachProblems(entry, reach)]) {
       report(["cron", index, ...path], message, got, allowed);
     }
-  });
-  house.jobs.forEach((job, index) => {
-    if (house.providers.some((entry) => entry.provider === job.provider)) return;
-    const chain = house.providers.map(({ provider }) => provider).join(", ");
-    report(["jobs", index, "provider"], "is not in the house's chain", job.provider, chain);
   });
   for (const list of ["cron", "jobs"] as const) {
     const names = house[list].map((entry) => entry.name);
@@ -119,17 +117,6 @@ function chainProblems(house: House, facts: HarnessFacts, report: Report): void 
       report(path, "stands in the chain twice", `${entry.provider} ${entry.model}`, "every link once");
     }
   });
-  const names = house.providers.map((entry) => entry.provider);
-  if (new Set(names).size < 2) {
-    report(["providers"], "names one provider only", names.join(", "), "at least two different providers");
-  }
-  const last = house.providers.length - 1;
-  const local = house.providers[last];
-  if (local !== undefined && !isLocal(local)) {
-    const allowed =
-      "provider custom with a baseUrl on this machine, so that the house answers when the network is gone";
-    report(["providers", last], "ends the chain without a local model", local.provider, allowed);
-  }
 }
 
 function sandboxProblems(house: House, fleet: FleetData, report: Report): void {
@@ -174,9 +161,32 @@ function bannedProblems(house: House, banned: readonly BannedFamily[], report: R
   house.keys.forEach((key, index) => judge(["keys", index], bannedKey(banned, key), key));
 }
 
-/** Two houses of one host must not share a port, an account or a folder (or one inside the other), nor write there. */
-export function sharedPlaceProblems(houses: readonly { house: House; source: DataFile }[]): Problem[] {
+/**
+ * Two houses of one host must not share a port, an account or a folder (or one inside the other), nor write there.
+ *
+ * @param clashes the ports that are claimed twice or reserved
+ */
+export function sharedPlaceProblems(
+  houses: readonly { house: House; source: DataFile }[],
+  clashes: readonly PortClash[],
+): Problem[] {
   const problems: Problem[] = [];
+  const sourceOf = (name: string): DataFile | undefined =>
+    houses.find(({ house }) => house.name === name)?.source;
+  for (const { claim, taken } of clashes) {
+    const source = sourceOf(claim.house);
+    if (source === undefined) continue;
+    const here = placeOf(source, ["ports", claim.service]);
+    const other = taken === "reserved" ? undefined : sourceOf(taken.house);
+    if (taken === "reserved" || other === undefined) {
+      const allowed = "a port that policies.ports-unique in fleet.yaml does not reserve";
+      problems.push(valueProblem(here, "is reserved", claim.port, allowed));
+      continue;
+    }
+    const there = placeOf(other, ["ports", taken.service]);
+    const message = `is taken on host ${claim.host} by ${taken.house} (${there.file}:${there.line})`;
+    problems.push(valueProblem(here, message, claim.port, "one of its own per house of a host"));
+  }
   houses.forEach(({ house, source }, index) => {
     for (const { house: other, source: otherSource } of houses.slice(0, index)) {
       if (other.host !== house.host) continue;
@@ -188,7 +198,6 @@ export function sharedPlaceProblems(houses: readonly { house: House; source: Dat
           valueProblem(placeOf(source, path), message, value, "one of its own per house of a host"),
         );
       };
-      if (other.ports.health === house.ports.health) report(["ports", "health"], house.ports.health);
       if (overlaps(other.path, house.path)) report(["path"], house.path);
       if (other.user === house.user) report(["user"], house.user);
     }
@@ -215,27 +224,6 @@ function overlaps(a: string, b: string): boolean {
   return `${a}/`.startsWith(`${b}/`) || `${b}/`.startsWith(`${a}/`);
 }
 
-function agentJob(
-  house: string,
-  job: HouseData["jobs"][number],
-  providers: readonly ProviderEntry[],
-): AgentJob {
-  const link = providers.find((entry) => entry.provider === job.provider) ?? providers[0];
-  return {
-    id: createHash("sha256").update(`${house}\0${job.name}`).digest("hex").slice(0, 12),
-    name: job.name,
-    prompt: job.prompt,
-    schedule:
-      "every" in job.schedule
-        ? { kind: "interval", minutes: job.schedule.every, display: `every ${job.schedule.every}m` }
-        : { kind: "cron", expr: job.schedule.cron, display: job.schedule.cron },
-    provider: job.provider ?? link?.provider ?? "",
-    model: job.model ?? link?.model ?? "",
-    skills: job.skills,
-    deliver: job.deliver,
-  };
-}
-
 /** Variables the harness reads a provider's key from; `undefined` for a provider it does not have. */
 function keysOf(provider: string, facts: HarnessFacts): string[] | undefined {
   if (Object.hasOwn(SPECIAL_KEYS, provider)) return SPECIAL_KEYS[provider];
@@ -246,13 +234,7 @@ function sameEntry(a: ProviderEntry, b: ProviderEntry): boolean {
   return a.provider === b.provider && a.model === b.model && a.baseUrl === b.baseUrl;
 }
 
-export function isLocal(entry: ProviderEntry): boolean {
-  return (
-    entry.provider === "custom" &&
-    entry.baseUrl !== undefined &&
-    LOOPBACK.test(new URL(entry.baseUrl).hostname)
-  );
-}
+export { isLocal } from "./rules/chain.ts";
 
 /** Defaults overridden by what a house says; a key it leaves out is the default's. */
 function settings<T extends object>(defaults: T, own: { [K in keyof T]?: T[K] | undefined }): RequiredOf<T> {

@@ -7,10 +7,11 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
-import { bannedInConfig, bannedMessage } from "./banned.ts";
+import { goldenLayer, overlay } from "./golden.ts";
 import { harnessFacts, knownHarnessVersions } from "./harness/facts.ts";
 import { hermesProblems } from "./hermes-schema.ts";
 import { houseFromData, houseProblems, sharedPlaceProblems } from "./house.ts";
+import { jobProblems } from "./jobs.ts";
 import { isMap, type Layer, mergeLayers } from "./merge.ts";
 import {
   type BannedFamily,
@@ -21,7 +22,18 @@ import {
   type LoadedFleet,
 } from "./model.ts";
 import { mergePackages } from "./packages.ts";
-import { FleetError, type Problem, valueProblem } from "./problem.ts";
+import { FleetError, type Path, type Problem, valueProblem } from "./problem.ts";
+import { scheduledProblems } from "./scheduled.ts";
+import type { Finding } from "./rules/finding.ts";
+import {
+  configFindings,
+  effectiveFindings,
+  hostFindings,
+  houseFindings,
+  housePortClashes,
+  type Rulebook,
+  textFindings,
+} from "./rules/model.ts";
 import { checkSchema, type FleetData, fleetSchema, type HouseData, houseSchema } from "./schema.ts";
 import {
   type DataFile,
@@ -49,33 +61,61 @@ export function loadFleet(directory: string): LoadedFleet {
     throw new FleetError(problems);
 
   const facts = harnessFacts(fleet.harness.version);
+  const rules: Rulebook = { banned: fleet.banned, policies: fleet.policies, facts };
+  if (fleetFile) {
+    const at = (path: Path) => placeOf(fleetFile, ["hosts", ...path]);
+    problems.push(...findingProblems(hostFindings(fleet.hosts, rules), at));
+  }
+  problems.push(...proseProblems(folder, { "base/SOUL.md": base.soul }, rules));
   const houses: { house: House; source: DataFile }[] = [];
   const sources: Record<string, HouseSources> = {};
   for (const { name, source, data, files } of read) {
     if (source === undefined || data === undefined) continue;
     const house = houseFromData(name, data, fleet, facts);
     houses.push({ house, source });
-    problems.push(...houseProblems(house, source, fleet, facts));
+    problems.push(...houseProblems(house, source, fleet, facts), ...scheduledIn(source, [], data.scheduled));
+    const at = (path: Path) => placeOf(source, path);
+    problems.push(...findingProblems(houseFindings(house, source.value, rules), at));
+    const scripts = readScripts(folder, name, data, problems);
+    data.jobs.forEach((job, index) => {
+      const found = jobProblems(job, house, facts.platforms, scripts[job.script ?? ""]);
+      for (const { path, message, value, allowed } of found) {
+        problems.push(valueProblem(placeOf(source, ["jobs", index, ...path]), message, value, allowed));
+      }
+    });
     // What is derived from a wrong chain would only repeat its problems.
     if (house.providers.length === 0) continue;
-    const config = mergeConfigs(base.layers, files.config, (merged) => [
-      ...hermesProblems(merged, house, facts),
-      ...bannedInConfig(fleet.banned, merged.value).map(({ path, value, family }) =>
-        valueProblem({ ...merged.origin(path), path }, bannedMessage(family), value, "another family"),
-      ),
-    ]);
+    const config = mergeConfigs(base.layers, files.config, (merged) => {
+      const at = (path: Path) => ({ ...merged.origin(path), path });
+      const found = [
+        ...hermesProblems(merged, house, facts),
+        ...findingProblems(configFindings(merged.value, house, rules), at),
+      ];
+      // The golden layer goes on top of what is sound.
+      if (found.length > 0) return found;
+      const effective = overlay(merged.value, goldenLayer(fleet, house, merged.value, facts));
+      return findingProblems(effectiveFindings(effective, rules), at);
+    });
     problems.push(...config.problems);
     sources[name] = {
       config: config.value,
       soul: [base.soul, files.soul].map((text) => (text ?? "").trim()).join("\n\n") + "\n",
       skin: readSkin(folder, house.skin, name, placeOf(source, ["skin"]), problems),
       channelAliases: readAliases(folder, name, facts.platforms, problems),
+      scripts,
     };
+    const prose = { [`${name}/SOUL.md`]: files.soul, ...scriptFiles(name, scripts) };
+    problems.push(...proseProblems(folder, prose, rules));
   }
-  problems.push(...sharedPlaceProblems(houses));
+  const clashes = housePortClashes(
+    houses.map(({ house }) => house),
+    rules,
+  );
+  problems.push(...sharedPlaceProblems(houses, clashes));
   if (problems.length > 0) throw new FleetError(problems);
   return {
     banned: fleet.banned,
+    policies: fleet.policies,
     hosts: Object.fromEntries(
       Object.entries(fleet.hosts).map(([name, { packages, ...host }]) => [
         name,
@@ -87,6 +127,17 @@ export function loadFleet(directory: string): LoadedFleet {
     harness: fleet.harness,
     sources,
   };
+}
+
+/** What the rules go by, from fleet.yaml alone. Throws a {@link FleetError} on mistakes in it. */
+export function loadRulebook(directory: string): Rulebook {
+  const problems: Problem[] = [];
+  const folder = keep(dataFolder(directory), problems);
+  const file = folder && keep(readYaml(folder, "fleet.yaml"), problems);
+  const fleet = file && keep(checkSchema(fleetSchema, file), problems);
+  if (folder && file && fleet) problems.push(...fleetProblems(folder, file, fleet));
+  if (fleet === undefined || problems.length > 0) throw new FleetError(problems);
+  return { banned: fleet.banned, policies: fleet.policies, facts: harnessFacts(fleet.harness.version) };
 }
 
 interface Base {
@@ -183,6 +234,24 @@ function readSkin(
   return keep(readText(folder, name), problems) ?? "";
 }
 
+/** Text of every script that a job of the house names, by file name. */
+function readScripts(
+  folder: DataFolder,
+  house: string,
+  data: HouseData,
+  problems: Problem[],
+): Record<string, string> {
+  const names = [...new Set(data.jobs.flatMap(({ script }) => script ?? []))].sort();
+  const read = names.map((name) => [name, keep(readText(folder, `${house}/scripts/${name}`), problems)]);
+  return Object.fromEntries(read.filter(([, text]) => text !== undefined)) as Record<string, string>;
+}
+
+function scheduledIn(source: DataFile, at: Path, said: HouseData["scheduled"]): Problem[] {
+  return scheduledProblems(said).map(({ path, message, value, allowed }) =>
+    valueProblem(placeOf(source, [...at, "scheduled", ...path]), message, value, allowed),
+  );
+}
+
 function readAliases(
   folder: DataFolder,
   house: string,
@@ -236,6 +305,7 @@ function fleetProblems(folder: DataFolder, source: DataFile, fleet: FleetData): 
       ),
     );
   }
+  problems.push(...scheduledIn(source, ["defaults"], fleet.defaults.scheduled));
   fleet.houses.forEach((name, index) => {
     if (fleet.houses.indexOf(name) === index) return;
     problems.push(
@@ -262,6 +332,31 @@ function fleetProblems(folder: DataFolder, source: DataFile, fleet: FleetData): 
     );
   });
   return problems;
+}
+
+function scriptFiles(house: string, scripts: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(scripts).map(([script, text]) => [`${house}/scripts/${script}`, text]),
+  );
+}
+
+/** What rules find in text, by file name. */
+function proseProblems(
+  folder: DataFolder,
+  texts: Readonly<Record<string, string | undefined>>,
+  rules: Rulebook,
+): Problem[] {
+  return Object.entries(texts).flatMap(([name, text]) =>
+    findingProblems(textFindings(text ?? "", rules), (path) => ({ file: `${folder.label}/${name}`, path })),
+  );
+}
+
+/** What rules found, with the file and line of each value. */
+function findingProblems(
+  findings: readonly Finding[],
+  place: (path: Path) => { file: string; line?: number; path: Path },
+): Problem[] {
+  return findings.map(({ path, message, got, allowed }) => valueProblem(place(path), message, got, allowed));
 }
 
 /** Value of a successful read; the problems of a failed one are collected. */

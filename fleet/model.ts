@@ -3,6 +3,7 @@
  * `load.ts` is the only maker of these values.
  */
 import type { CronEntry } from "./cron.ts";
+import type { PolicySettings } from "./rules/settings.ts";
 
 /** A house's configuration environment: which overlay of `wizards/base/` lies between base and house. */
 export const ENVIRONMENTS = ["dev", "cron", "gateway", "prod"] as const;
@@ -69,6 +70,10 @@ export interface AgentJob {
   model: string;
   skills: string[];
   deliver: string;
+  /** A file of `wizards/<house>/scripts/`: its output goes into the prompt, or is all there is to the job. */
+  script?: string;
+  /** Whether the job is its script alone and no model is asked. */
+  noAgent: boolean;
 }
 
 export interface DeadmanSettings {
@@ -92,6 +97,31 @@ export interface RequestLogSettings {
   keep: number;
 }
 
+/** What every piece of scheduled work has. */
+export interface Scheduled {
+  /** Whether there is a cron entry for it. */
+  enabled: boolean;
+  /** Five fields or a nickname, in the host's own time. */
+  schedule: string;
+  /** Seconds after which a run is ended. */
+  timeout: number;
+}
+
+/** The house's scheduled work by name; docs/scheduled-work.md says what each does. */
+export interface ScheduledSettings {
+  /** `urls`: what else must answer beside the gateway, e.g. the forge. */
+  heartbeat: Scheduled & { urls: string[] };
+  heavyHeartbeat: Scheduled;
+  /** `maxAge`: hours after which a process or a lock that nobody waits for is taken for forgotten. */
+  orphanCleanup: Scheduled & { maxAge: number };
+  /** Days after which a cached file nobody reads and a rotated log go. */
+  dailyReset: Scheduled & { cacheDays: number; logDays: number };
+  /** `dailyTokens`: what a house may use up in a day (UTC) before its jobs wait for the next. */
+  tokenBudget: Scheduled & { dailyTokens: number };
+  /** `keepDays`: days a daily note stays. */
+  flushContinuity: Scheduled & { keepDays: number };
+}
+
 /** What a house may have opened in its agent's sandbox, by name; `components/gateway/sandbox.ts` says what each is. */
 export const OPENINGS = ["namespaces", "debugging", "devices"] as const;
 export type Opening = (typeof OPENINGS)[number];
@@ -113,7 +143,8 @@ export interface House {
   path: string;
   /** Account and group of the agent, default `wizard-<name>`. */
   user: string;
-  ports: { health: number };
+  /** By service: `health` is the gateway's own server, others are named after their platform, e.g. `webhook`. */
+  ports: { health: number; [service: string]: number };
   /** Golden provider chain, in order. */
   providers: ProviderEntry[];
   toolsets: string[];
@@ -124,6 +155,7 @@ export interface House {
   jobs: AgentJob[];
   deadman: DeadmanSettings;
   requestLog: RequestLogSettings;
+  scheduled: ScheduledSettings;
   sandbox: SandboxSettings;
   /** Whether a folder or links on the host that this stack did not make are taken over, and kept aside. */
   adopt: boolean;
@@ -131,6 +163,8 @@ export interface House {
 
 export interface Fleet {
   banned: BannedFamily[];
+  /** Settings of the rules, by rule. */
+  policies: PolicySettings;
   hosts: Record<string, HostSpec>;
   rollout: Rollout;
   /** In rollout order. */
@@ -143,7 +177,7 @@ export interface Fleet {
 export interface RenderedHouse {
   /** The effective managed configuration as data (what `config.yaml` says), for policies and tests. */
   config: Record<string, unknown>;
-  /** Non-secret release files by path: `config.yaml`, `golden.yaml`, `SOUL.md`, `skins/<skin>.yaml`, `channel_aliases.json`, `jobs.json`. */
+  /** Non-secret release files by path: `config.yaml`, `golden.yaml`, `SOUL.md`, `skins/<skin>.yaml`, `channel_aliases.json`, `jobs.json`, `banned.json`, `scripts/<name>`. */
   files: Record<string, string>;
   /** Links in the house to release files, by path in the house: `home/SOUL.md` → `SOUL.md`. */
   links: Record<string, string>;
@@ -162,6 +196,8 @@ export interface HouseSources {
   skin: string;
   /** Friendly names of chats, by platform and chat id. */
   channelAliases: Record<string, Record<string, string>>;
+  /** Text of each script that a job names, by file name. */
+  scripts: Record<string, string>;
 }
 
 /** A fleet as `loadFleet` returns it. */

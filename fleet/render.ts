@@ -23,7 +23,9 @@ export function renderHouse(fleet: LoadedFleet, house: House, environment: Envir
       "SOUL.md": sources.soul,
       [`skins/${house.skin}.yaml`]: sources.skin,
       "channel_aliases.json": json(sources.channelAliases),
-      "jobs.json": json({ jobs: house.jobs.map((job) => jobRecord(job, house)) }),
+      "jobs.json": json({ house: house.name, jobs: house.jobs.map((job) => jobRecord(job, house)) }),
+      "banned.json": json(fleet.banned),
+      ...prefixed("scripts", sources.scripts),
     },
     links: {
       "home/SOUL.md": "SOUL.md",
@@ -55,8 +57,9 @@ function thinEntry(entry: ProviderEntry): Record<string, unknown> {
 }
 
 /**
- * A job as the harness records it, without the fields it keeps itself. Provider and model are pinned and there is no
- * snapshot of them: with one, the harness skips the job once the house's primary model changes.
+ * A job as the harness records it, without the fields it keeps itself; `enabled` is one of those, since a paused job is
+ * not. Provider and model are pinned and there is no snapshot of them: with one, the harness skips the job once the
+ * house's primary model changes. What an agent could add to the job to make another one of it is declared empty.
  */
 function jobRecord(job: AgentJob, house: House): Record<string, unknown> {
   const link = house.providers.find((entry) => entry.provider === job.provider);
@@ -68,11 +71,21 @@ function jobRecord(job: AgentJob, house: House): Record<string, unknown> {
     provider: job.provider,
     model: job.model,
     base_url: link?.baseUrl ?? null,
+    provider_snapshot: null,
+    model_snapshot: null,
+    script: job.script ?? null,
+    no_agent: job.noAgent,
+    context_from: null,
     schedule: job.schedule,
     schedule_display: job.schedule.display,
     deliver: job.deliver,
-    enabled: true,
+    enabled_toolsets: null,
+    workdir: null,
   };
+}
+
+function prefixed(folder: string, files: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(files).map(([name, text]) => [`${folder}/${name}`, text]));
 }
 
 /** The harness reads YAML 1.1, where a bare `off` or `12:30` is no text; the writer quotes accordingly. */

@@ -9,6 +9,7 @@ import { scheduleProblems } from "./cron.ts";
 import { OPENINGS, ROLLOUTS } from "./model.ts";
 import { PACKAGE_NAME, PACKAGE_VERSION } from "./packages.ts";
 import { type Path, type Problem, valueProblem } from "./problem.ts";
+import { policySettings } from "./rules/settings.ts";
 import { type DataFile, placeOf } from "./yaml.ts";
 
 /** Names of houses and hosts: they become parts of paths, units and accounts. */
@@ -98,6 +99,26 @@ const deadman = {
   webhookUrl: url(["https:", "http:"]).optional(),
   dryRun: z.boolean("true or false"),
 };
+/** Settings of one piece of scheduled work; what is left out is the fleet's or the program's default. */
+const scheduledWork = <Shape extends z.ZodRawShape>(own: Shape) =>
+  object({
+    enabled: z.boolean("true or false").optional(),
+    schedule: oneLine(100).optional(),
+    timeout: whole(5, 3600).optional(),
+    ...own,
+  }).optional();
+const scheduled = object({
+  heartbeat: scheduledWork({
+    urls: strings(url(["https:", "http:"]))
+      .max(10, "at most ten URLs")
+      .optional(),
+  }),
+  heavyHeartbeat: scheduledWork({}),
+  orphanCleanup: scheduledWork({ maxAge: whole(1, 720).optional() }),
+  dailyReset: scheduledWork({ cacheDays: whole(1, 3650).optional(), logDays: whole(1, 3650).optional() }),
+  tokenBudget: scheduledWork({ dailyTokens: whole(1, 1_000_000_000_000).optional() }),
+  flushContinuity: scheduledWork({ keepDays: whole(1, 3650).optional() }),
+}).default({});
 const requestLog = { maxBytes: whole(10_000, 1_000_000_000), keep: whole(1, 100) };
 
 export const fleetSchema = object({
@@ -107,10 +128,11 @@ export const fleetSchema = object({
   }),
   rollout: z.enum(ROLLOUTS, `one of ${ROLLOUTS.join(", ")}`).default("canary"),
   banned: z.array(banned, "a list of families"),
+  policies: policySettings.prefault({}),
   hosts: z.record(name, host, "a map from host names to hosts"),
   houses: strings(name).min(1, "at least one house"),
   packages: packages.default({}),
-  defaults: object({ deadman: object(deadman), requestLog: object(requestLog) }),
+  defaults: object({ deadman: object(deadman), requestLog: object(requestLog), scheduled }),
 });
 
 const provider = object({
@@ -131,7 +153,7 @@ const JOB_SCHEDULE = '{every: <minutes>} or {cron: "0 9 * * *"} with digits, * -
 
 const job = object({
   name: oneLine(64),
-  prompt: z.string("text").min(1, "text").max(20_000, "at most 20000 characters"),
+  prompt: z.string("text").max(20_000, "at most 20000 characters").default(""),
   schedule: z.union(
     [
       object({ every: whole(1, 525_600) }),
@@ -148,14 +170,25 @@ const job = object({
   model: oneLine(200).optional(),
   skills: strings(oneLine(128)).default([]),
   deliver: oneLine(200).default("local"),
+  script: z
+    .string()
+    .regex(
+      /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.(?:sh|py)$/,
+      "the name of a file in scripts/, ending in .sh or .py",
+    )
+    .optional(),
+  noAgent: z.boolean("true or false").default(false),
 });
+
+const port = whole(1024, 65535);
+const PORTS = "a map with the key health, and those of further platforms that listen";
 
 export const houseSchema = object({
   host: name,
   role: oneLine(200),
   path: absolutePath.optional(),
   user: user.optional(),
-  ports: object({ health: whole(1024, 65535) }),
+  ports: z.object({ health: port }, PORTS).catchall(port),
   providers: z.array(provider, "a list of provider, model and so on").min(2, "at least two providers"),
   toolsets: strings(oneLine(64)).min(1, "at least one toolset"),
   skin: name,
@@ -164,6 +197,7 @@ export const houseSchema = object({
   jobs: z.array(job, "a list of jobs").default([]),
   deadman: object(deadman).partial().default({}),
   requestLog: object(requestLog).partial().default({}),
+  scheduled,
   sandbox: object({
     write: strings(dataFolder).default([]),
     allow: z.array(z.enum(OPENINGS, `one of ${OPENINGS.join(", ")}`), "a list of names").default([]),

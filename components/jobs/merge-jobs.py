@@ -9,7 +9,8 @@ two need no more than Python). The release's file is believed, the home is not: 
 
 `apply` takes the gateway's own lock and changes nothing but our jobs, and in those nothing but the fields that the
 release declares: when a job runs next, how it went, and whether it is paused stay as they are. What the agent made is
-kept as it is. A second run writes nothing.
+kept as it is. A job's script lies in `scripts/` beside the release's file and comes to `<home>/scripts/`, where alone
+the gateway runs scripts. A second run writes nothing.
 
 A job is ours if its id follows from the name of the house and its own name. So nothing needs to remember what an
 earlier release had, and there is no record that could be forged: a job of the agent's own has a random id. Ours that
@@ -18,8 +19,8 @@ the release no longer wants are removed; one that was renamed first is not recog
 On standard output, one line of JSON of at most 64 KiB:
 
     apply, compare   {"jobs": [{"id": "0a1b…", "name": "…", "problem": "missing", "fields": []}], "more": 0}
-                     problem is missing, differs (then with the names of the fields), unwanted or twice. For compare
-                     that is how things are, for apply what it put right. `more` counts what was left out.
+                     problem is missing, differs (then with the names of the fields, or `scripts/<name>` for the text
+                     of a script), unwanted or twice. For compare that is how things are, for apply what it put right. `more` counts what was left out.
     findings         {"findings": [{"where": "config.yaml", "path": "model.provider", "name": "…", "family": "…"}],
                       "unreadable": [{"where": "auth.json", "why": "it is no regular file"}], "more": 0}
                      Names of providers, models, hosts and variables, never anything else.
@@ -142,24 +143,63 @@ def brought_up(declared: dict, job: dict) -> dict:
 
 def apply(wanted_path: str, home: str) -> dict:
     house, wanted = read_wanted(wanted_path)
+    # The scripts come first, so that no job runs without its own.
+    found = differing_scripts(wanted_path, wanted, home, put_right=True)
     # Without jobs of ours there is no reason to make a folder where the gateway has not been yet.
     with store.cron_folder(home, make=wanted != []) as cron:
-        if cron is None:
-            return listed("jobs", [])
-        with store.locked(cron):
-            jobs = store.read_jobs(cron)
-            found = differences(house, wanted, jobs)
-            if found:
-                store.write_jobs(cron, merged(house, wanted, jobs))
+        if cron is not None:
+            with store.locked(cron):
+                jobs = store.read_jobs(cron)
+                differing = differences(house, wanted, jobs)
+                if differing:
+                    store.write_jobs(cron, merged(house, wanted, jobs))
+                found += differing
     return listed("jobs", found)
 
 
 def compare(wanted_path: str, home: str) -> dict:
     """Without the lock: the file is only ever replaced whole, and looking leaves no trace."""
     house, wanted = read_wanted(wanted_path)
+    found = differing_scripts(wanted_path, wanted, home, put_right=False)
     with store.cron_folder(home) as cron:
         jobs = [] if cron is None else store.read_jobs(cron)
-    return listed("jobs", differences(house, wanted, jobs))
+    return listed("jobs", found + differences(house, wanted, jobs))
+
+
+def differing_scripts(wanted_path: str, wanted: list[dict], home: str, put_right: bool) -> list[dict]:
+    """The jobs whose script in the home is not the release's."""
+    with_script = [job for job in wanted if job.get("script")]
+    if not with_script:
+        return []
+    top = store.open_folder(home)
+    if top is None:
+        raise store.Refused(f"there is no folder {home}")
+    folder = None
+    found = []
+    try:
+        folder = store.open_folder("scripts", top, make=put_right)
+        for job in with_script:
+            name = job["script"]
+            with open(os.path.join(os.path.dirname(wanted_path), "scripts", name), "rb") as file:
+                text = file.read()
+            if folder is not None and holds(folder, name, text):
+                continue
+            found.append({"id": job["id"], "name": job["name"], "problem": "differs", "fields": [f"scripts/{name}"]})
+            if put_right:
+                store.replace_file(folder, name, text, 0o700)
+    finally:
+        for descriptor in (folder, top):
+            if descriptor is not None:
+                os.close(descriptor)
+    return found
+
+
+def holds(folder: int, name: str, text: bytes) -> bool:
+    """Whether a regular file of that name says exactly that."""
+    try:
+        return store.read_file(folder, name, len(text)) == text
+    except store.Refused:
+        return False
 
 
 def findings(banned_path: str, home: str) -> dict:

@@ -1,5 +1,6 @@
 /** A house for component tests: small, and with a value of its own in every field that reaches a resource. */
 import type { House, RenderedHouse } from "../../fleet/model.ts";
+import { SCHEDULED_DEFAULTS } from "../../fleet/scheduled.ts";
 
 export const house: House = {
   name: "bezalel",
@@ -26,6 +27,7 @@ export const house: House = {
     dryRun: false,
   },
   requestLog: { maxBytes: 1_000_000, keep: 4 },
+  scheduled: SCHEDULED_DEFAULTS,
   sandbox: { write: ["/srv/builds"], allow: ["debugging"] },
   adopt: false,
 };
@@ -39,6 +41,7 @@ export const rendered: RenderedHouse = {
     "skins/bezalel.yaml": "name: bezalel\n",
     "channel_aliases.json": "{}\n",
     "jobs.json": '{"jobs": []}\n',
+    "banned.json": "[]\n",
   },
   links: { "home/SOUL.md": "SOUL.md", "home/skins/bezalel.yaml": "skins/bezalel.yaml" },
   keys: ["API_SERVER_KEY", "KIMI_API_KEY"],
