@@ -71,7 +71,7 @@ export class WizardHouse extends pulumi.ComponentResource {
     const { revertAfter, ...settings } = args.activation ?? {};
     const { path, user } = house;
     const child = { parent: this };
-    const { "jobs.json": jobs, ...files } = rendered.files;
+    const { "jobs.json": jobs, "banned.json": banned, ...files } = rendered.files;
     refuseKeyMismatch(house.name, rendered.keys, Object.keys(args.keys));
 
     const golden = new GoldenState(
@@ -104,7 +104,12 @@ export class WizardHouse extends pulumi.ComponentResource {
     );
     const cron = new CronManager(
       `${name}-cron`,
-      { house: house.name, entries: house.cron, ...(jobs === undefined ? {} : { jobs }) },
+      {
+        ...{ house: house.name, path, user, venv: harness.venv, health: gateway.health },
+        ...{ providers: house.providers, scheduled: house.scheduled, entries: house.cron },
+        ...(jobs === undefined ? {} : { jobs }),
+        ...(banned === undefined ? {} : { banned }),
+      },
       child,
     );
 
