@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
+import { scheduledFiles } from "../../components/scheduled/entries.ts";
 import { house, rendered } from "./components-fixture.ts";
 
 /** Stands for secrets everywhere below; it may turn up in `.env` and nowhere else. */
@@ -184,7 +185,14 @@ describe("a wizard house", async () => {
       "gateway/prepare-home.sh gateway 0640 root house",
       "golden.yaml golden-state 0640 root house",
       "jobs.json cron 0640 root house",
+      "jobs/banned.json cron 0640 root house",
+      "jobs/banned.py cron 0640 root house",
+      "jobs/merge-jobs.py cron 0640 root house",
+      "jobs/store.py cron 0640 root house",
       "request-log/request-log.py request-log 0640 root house",
+      ...[...scheduledFiles(), "scheduled/settings.json"]
+        .sort()
+        .map((file) => `${file} cron 0640 root house`),
       "skins/bezalel.yaml golden-state 0640 root house",
     ]);
   });
@@ -223,6 +231,8 @@ describe("a wizard house", async () => {
     const current = "/srv/wizards/bezalel/current";
     expect(release().cron).toEqual({
       "wizard-bezalel": { entries: house.cron, part: "cron" },
+      // What stands in it is compared with the documentation, in scheduled-entries.test.ts.
+      "wizard-bezalel-scheduled": { part: "cron", entries: expect.any(Array) as unknown },
       "wizard-bezalel-deadman": {
         part: "deadman",
         entries: [

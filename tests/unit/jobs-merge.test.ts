@@ -235,6 +235,52 @@ describe("compare", () => {
   });
 });
 
+describe("the script of a job", () => {
+  const release = (text: string): string => {
+    mkdirSync(join(folder, "scripts"), { recursive: true });
+    writeFileSync(join(folder, "scripts/x.sh"), text);
+    return wanted(job("a", { script: "x.sh", no_agent: true }));
+  };
+  const script = () => join(home(), "scripts/x.sh");
+
+  test("comes to where the gateway runs scripts, once, and is put right when it was changed", () => {
+    const path = release("echo 1\n");
+    expect(problems(run("compare", path))).toEqual(["a differs scripts/x.sh", "a missing"]);
+    expect(existsSync(join(home(), "scripts"))).toBe(false);
+    expect(problems(run("apply", path))).toEqual(["a differs scripts/x.sh", "a missing"]);
+    expect(readFileSync(script(), "utf8")).toBe("echo 1\n");
+    expect(statSync(script()).mode & 0o777).toBe(0o700);
+    expect(run("apply", path).jobs).toEqual([]);
+    writeFileSync(script(), "echo 1\necho canary\n");
+    expect(problems(run("compare", path))).toEqual(["a differs scripts/x.sh"]);
+    expect(problems(run("apply", release("echo 2\n")))).toEqual(["a differs scripts/x.sh"]);
+    expect(readFileSync(script(), "utf8")).toBe("echo 2\n");
+  });
+
+  test("is not written through a link, and a link or pipe in its place is a difference", () => {
+    mkdirSync(join(home(), "scripts"));
+    const target = join(folder, "target");
+    writeFileSync(target, "");
+    symlinkSync(target, script());
+    expect(problems(run("compare", release("echo 1\n")))).toContain("a differs scripts/x.sh");
+    run("apply", release("echo 1\n"));
+    expect(readFileSync(target, "utf8")).toBe("");
+    expect(statSync(script()).isFile()).toBe(true);
+    rmSync(script());
+    execFileSync("mkfifo", [script()]);
+    expect(problems(run("compare", release("echo 1\n")))).toEqual(["a differs scripts/x.sh"]);
+  });
+
+  test("a folder that is a link is refused before any job is touched", () => {
+    symlinkSync(folder, join(home(), "scripts"));
+    expect(call("apply", release("echo 1\n"))).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("scripts is no folder") as string,
+    });
+    expect(existsSync(file())).toBe(false);
+  });
+});
+
 const hostile: [string, () => void, RegExp][] = [
   ["a link in place of the file", () => symlinkSync("/etc/passwd", file()), /jobs\.json is no regular file/],
   ["a pipe", () => execFileSync("mkfifo", [file()]), /jobs\.json is no regular file/],
