@@ -1,10 +1,14 @@
 /**
- * Matching banned families of providers and models on parsed structure: provider ids, model names, hosts of URLs and
- * names of keys. Prose (SOUL.md, prompts) is never looked at, and neither the wire protocol `anthropic_messages` nor
- * another vendor's URL path ending in `/anthropic` is a violation: what counts is who answers.
+ * Rule `banned-provider`: where a banned family would take effect, in everything that is parsed: configurations,
+ * variables, command lines, units. Prose (SOUL.md, prompts, descriptions) is never looked at.
  */
+import type { HarnessFacts } from "./harness/facts.ts";
+import { isMap } from "./merge.ts";
 import type { BannedFamily } from "./model.ts";
+import { at } from "./pins.ts";
 import type { Path } from "./problem.ts";
+import { bannedKey, bannedModel, bannedProvider, bannedUrl } from "./rules/banned-names.ts";
+import { assignment, shellWords, unitDirectives } from "./rules/words.ts";
 
 /** A value that belongs to a banned family. */
 export interface Violation {
@@ -13,67 +17,51 @@ export interface Violation {
   value: string;
 }
 
-export function bannedMessage({ family, reason }: BannedFamily): string {
-  return `belongs to the banned family ${family} (${reason})`;
-}
-
-export function bannedProvider(banned: readonly BannedFamily[], provider: string): BannedFamily | undefined {
-  // `custom:claude` and `claude` name the same entry of the harness.
-  const id = normalise(provider).replace(/^custom:/, "");
-  return banned.find((family) => family.providers.some((pattern) => fits(pattern, id)));
-}
-
-/**
- * A model as aggregators and clouds spell it: `anthropic/claude-x`, `us.anthropic.claude-x-v1:0`,
- * `publishers/anthropic/models/claude-x`, `claude-x@date`. A pattern matches the whole name or what follows a separator.
- */
-export function bannedModel(banned: readonly BannedFamily[], model: string): BannedFamily | undefined {
-  const name = normalise(model);
-  const parts = [...name.matchAll(/[/.:~@]/g)].map((match) => name.slice(match.index + 1));
-  const candidates = [name, ...parts];
-  return banned.find((family) =>
-    family.models.some((pattern) => candidates.some((candidate) => fits(pattern, candidate))),
-  );
-}
-
-/** By the host of a URL only. Text without a scheme is read as a host, as clients do. */
-export function bannedUrl(banned: readonly BannedFamily[], url: string): BannedFamily | undefined {
-  const host = hostOf(url);
-  if (host === undefined) return undefined;
-  return banned.find((family) => family.hosts.some((pattern) => hostFits(pattern, host)));
-}
-
-/** The name of an environment variable that holds a credential. */
-export function bannedKey(banned: readonly BannedFamily[], name: string): BannedFamily | undefined {
-  const variable = normalise(name);
-  return banned.find((family) => family.keys.some((pattern) => fits(pattern.toLowerCase(), variable)));
+export interface Surroundings {
+  /** What `${NAME}` in a configuration stands for: the house's own `.env`. */
+  env?: ReadonlyMap<string, string>;
+  /** Tells who answers for a provider of the harness's own, whatever its id. */
+  facts?: Pick<HarnessFacts, "providers">;
 }
 
 const PROVIDER_PLACE = /(^|_)providers?$/;
-const MODEL_PLACE = /(^|_)(models?|model_id|default_model|reference_models)$/;
+const MODEL_PLACE = /(^|_)(models?|model_id|default_model|reference_models|model_aliases|aliases|image)$/;
 const KEY_PLACE = /(^|_)(key_env|api_key_env|token_env|env_passthrough|docker_forward_env)$/;
+const ENV_PLACE = /(^|_)env$/;
 const PROSE_PLACE =
   /^(prompt|prompts|system_prompt|channel_prompts|personalities|platform_hints|description|role)$/;
+/** Lists by which an aggregator is told whom to use. `ignore` stands beside them and forbids. */
+const ROUTING_PLACE = /^(only|order|allow)$/;
+/** Where a program is named, with its arguments beside it or behind it. */
+const COMMAND_PLACE = /^(command|cmd|script|exec)$/;
 
 /**
  * Every violation in a configuration tree. The key a value stands under says what it names; a URL is recognised
  * anywhere, and so is `${NAME}` of a banned credential. Map keys under `providers` and `models` count as names too.
  */
-export function bannedInConfig(banned: readonly BannedFamily[], config: unknown): Violation[] {
+export function bannedInConfig(
+  banned: readonly BannedFamily[],
+  config: unknown,
+  surroundings: Surroundings = {},
+): Violation[] {
   const found: Violation[] = [];
   const add = (family: BannedFamily | undefined, path: Path, value: string): void => {
     if (family !== undefined) found.push({ family, path, value });
   };
   const walk = (value: unknown, path: Path): void => {
     if (typeof value === "string") {
-      add(judge(banned, value, path), path, value);
+      add(judge(banned, value, path, surroundings), path, value);
     } else if (Array.isArray(value)) {
       value.forEach((item, index) => walk(item, [...path, index]));
-    } else if (typeof value === "object" && value !== null) {
+    } else if (isMap(value)) {
       const place = lastName(path);
       for (const [key, inner] of Object.entries(value)) {
         if (PROVIDER_PLACE.test(place)) add(bannedProvider(banned, key), [...path, key], key);
         if (MODEL_PLACE.test(place)) add(bannedModel(banned, key), [...path, key], key);
+        if (COMMAND_PLACE.test(key)) {
+          const command = commandWords(inner, value["args"]);
+          add(bannedInCommand(banned, command), [...path, key], command[0] ?? "");
+        }
         if (!PROSE_PLACE.test(key)) walk(inner, [...path, key]);
       }
     }
@@ -82,25 +70,175 @@ export function bannedInConfig(banned: readonly BannedFamily[], config: unknown)
   return found;
 }
 
-function judge(banned: readonly BannedFamily[], value: string, path: Path): BannedFamily | undefined {
-  const place = lastName(path);
-  if (path.some((step) => step === "env") && typeof path.at(-1) === "string") {
-    const key = bannedKey(banned, String(path.at(-1)));
-    if (key !== undefined) return key;
+/** Violations that a configuration leaves to the harness's defaults: what it does not set, and the harness would. */
+export function bannedInDefaults(
+  banned: readonly BannedFamily[],
+  config: unknown,
+  facts: Pick<HarnessFacts, "defaults" | "providers">,
+): Violation[] {
+  return bannedInConfig(banned, facts.defaults, { facts }).filter(({ path }) => {
+    // A branch that is replaced by something else, such as an empty list, leaves nothing to its defaults.
+    const above = path.map((_, length) => at(config, path.slice(0, length + 1)));
+    return above.every((value, index) => value === undefined || (isMap(value) && index < path.length - 1));
+  });
+}
+
+/** The family of a variable and its value. An empty one bans nothing: pinned to nothing is how credentials are kept out. */
+export function bannedVariable(
+  banned: readonly BannedFamily[],
+  name: string,
+  value: string,
+): BannedFamily | undefined {
+  if (value.trim() === "") return undefined;
+  return (
+    bannedKey(banned, name) ??
+    (/_PROVIDER$/i.test(name) ? bannedProvider(banned, value) : undefined) ??
+    (/_MODEL$/i.test(name) ? bannedModel(banned, value) : undefined) ??
+    (/_(URL|BASE|HOST|ENDPOINT)$/i.test(name) || value.includes("://") ? bannedUrl(banned, value) : undefined)
+  );
+}
+
+const MODEL_OPTION = /^--?(m|models?|.*-model)$/i;
+const PROVIDER_OPTION = /^--?(p|providers?|.*-provider)$/i;
+/** Programs that run the one behind them. */
+const WRAPPER =
+  /^(env|exec|nice|nohup|timeout|setsid|xargs|sudo|(?:ba|da)?sh|npx|uvx|pnpx|bunx|pipx|command)$/;
+
+/**
+ * The family that a command line would call: by its program, its options for model and provider, variables set in it,
+ * URLs. Other words, such as paths and search terms, are prose.
+ */
+export function bannedInCommand(
+  banned: readonly BannedFamily[],
+  words: readonly string[],
+): BannedFamily | undefined {
+  let program = true;
+  for (const [index, word] of words.entries()) {
+    const [option = "", attached] = /^(--?[A-Za-z][\w-]*)=(.*)$/s.exec(word)?.slice(1) ?? [word];
+    const named = attached ?? words[index + 1] ?? "";
+    const set = assignment(word);
+    const family =
+      (MODEL_OPTION.test(option) ? bannedModel(banned, named) : undefined) ??
+      (PROVIDER_OPTION.test(option) ? bannedProvider(banned, named) : undefined) ??
+      (set === undefined ? undefined : bannedVariable(banned, ...set)) ??
+      (/^[a-z][a-z0-9+.-]*:\/\//i.test(attached ?? word) ? bannedUrl(banned, attached ?? word) : undefined) ??
+      (program ? bannedProgram(banned, word) : undefined) ??
+      // The text of a shell.
+      (/\s/.test(word) ? bannedInCommand(banned, shellWords(word)) : undefined);
+    if (family !== undefined) return family;
+    const skipped = set !== undefined || word.startsWith("-") || /^\d+[smhd]?$/.test(word);
+    program = program && (skipped || WRAPPER.test(baseName(word)));
   }
-  for (const match of value.matchAll(/\$\{([^}:]+)/g)) {
+  return undefined;
+}
+
+function bannedProgram(banned: readonly BannedFamily[], word: string): BannedFamily | undefined {
+  const name = baseName(word);
+  // As a package it may carry a version: `@vendor/tool@1.2`.
+  return bannedProvider(banned, name) ?? (word.startsWith("@") ? bannedModel(banned, word) : undefined);
+}
+
+/** Directives of a unit that would call a banned family. The path is the directive's name. */
+export function bannedInUnit(banned: readonly BannedFamily[], text: string): Violation[] {
+  return unitDirectives(text).flatMap(({ name, value }) => {
+    const family = bannedInDirective(banned, name, value);
+    return family === undefined ? [] : [{ family, path: [name], value }];
+  });
+}
+
+/** Families that a script of an agent's job would call: line by line as commands, and by every URL in them. */
+export function bannedInScript(banned: readonly BannedFamily[], text: string): BannedFamily[] {
+  const found = text
+    .split("\n")
+    .filter((line) => !/^\s*#/.test(line))
+    .flatMap((line) => {
+      const urls = line.match(/[a-z][a-z0-9+.-]*:\/\/[^\s"'`<>()]+/gi) ?? [];
+      return [
+        bannedInCommand(banned, shellWords(line)) ?? [],
+        ...urls.map((url) => bannedUrl(banned, url) ?? []),
+      ].flat();
+    });
+  return [...new Set(found)];
+}
+
+function bannedInDirective(
+  banned: readonly BannedFamily[],
+  name: string,
+  value: string,
+): BannedFamily | undefined {
+  if (/^Exec[A-Z]/.test(name)) return bannedInCommand(banned, shellWords(value.replace(/^[-@:+!]+/, "")));
+  const words = shellWords(value);
+  for (const word of words) {
+    const set = assignment(word);
+    const family =
+      name === "Environment" && set !== undefined
+        ? bannedVariable(banned, ...set)
+        : name === "PassEnvironment"
+          ? bannedKey(banned, word)
+          : /^(Load|Set|Import)Credential/.test(name)
+            ? bannedKey(banned, word.split(":")[0] ?? "")
+            : undefined;
+    if (family !== undefined) return family;
+  }
+  return undefined;
+}
+
+function judge(
+  banned: readonly BannedFamily[],
+  written: string,
+  path: Path,
+  { env, facts }: Surroundings,
+): BannedFamily | undefined {
+  const place = lastName(path);
+  for (const match of written.matchAll(/\$\{([^}:]+)/g)) {
     const key = bannedKey(banned, match[1] ?? "");
     if (key !== undefined) return key;
   }
-  if (PROVIDER_PLACE.test(place)) return bannedProvider(banned, value) ?? bannedUrl(banned, value);
+  // As the harness does: once, and what is not set stays as it is.
+  const value = written.replace(/\$\{([^}]+)\}/g, (whole, name: string) => env?.get(name) ?? whole);
+  const parent = lastName(path.slice(0, path.lastIndexOf(place)));
+  if (ENV_PLACE.test(parent) && typeof path.at(-1) === "string") {
+    return bannedVariable(banned, place, value);
+  }
+  if (ENV_PLACE.test(place)) {
+    const set = assignment(value);
+    if (set !== undefined) return bannedVariable(banned, ...set);
+  }
+  if (PROVIDER_PLACE.test(place) || (ROUTING_PLACE.test(place) && /^provider(_routing)?$/.test(parent)))
+    return bannedProvider(banned, value) ?? bannedUrl(banned, value) ?? bannedAnswerer(banned, value, facts);
+  if (place === "name" && parent === "custom_providers") return bannedProvider(banned, value);
   if (KEY_PLACE.test(place)) return bannedKey(banned, value);
   // `model: {default: …}` and its spellings: the section's own name says that it is a model.
   const isModel =
-    MODEL_PLACE.test(place) || (path[0] === "model" && ["default", "name", "model"].includes(place));
+    MODEL_PLACE.test(place) ||
+    /^(model_)?aliases$/.test(parent) ||
+    (path[0] === "model" && ["default", "name", "model"].includes(place));
   if (isModel) return bannedModel(banned, value);
   const looksLikeUrl =
     /^[a-z][a-z0-9+.-]*:\/\//i.test(value.trim()) || /(^|_)(url|host|endpoint|api_base)$/.test(place);
   return looksLikeUrl ? bannedUrl(banned, value) : undefined;
+}
+
+/** By where the harness sends what goes to a provider of its own, and what it signs in with. */
+function bannedAnswerer(
+  banned: readonly BannedFamily[],
+  provider: string,
+  facts: Surroundings["facts"],
+): BannedFamily | undefined {
+  const id = provider.trim().toLowerCase();
+  const known = facts !== undefined && Object.hasOwn(facts.providers, id) ? facts.providers[id] : undefined;
+  if (known === undefined) return undefined;
+  const [firstKey] = known.keys;
+  return bannedUrl(banned, known.url) ?? (firstKey === undefined ? undefined : bannedKey(banned, firstKey));
+}
+
+function commandWords(command: unknown, args: unknown): string[] {
+  const words = typeof command === "string" ? shellWords(command) : strings(command);
+  return [...words, ...strings(args)];
+}
+
+function strings(value: unknown): string[] {
+  return Array.isArray(value) ? (value as unknown[]).filter((item) => typeof item === "string") : [];
 }
 
 /** The closest map key: list items belong to the key of their list. */
@@ -108,53 +246,6 @@ function lastName(path: Path): string {
   return String(path.findLast((step) => typeof step === "string") ?? "");
 }
 
-/** Lower case, compatibility forms folded, percent-encoding undone, blanks trimmed. */
-function normalise(text: string): string {
-  let plain = text;
-  // Twice, so that an encoded percent sign does not hide an encoded letter.
-  for (let round = 0; round < 2; round++) {
-    try {
-      plain = decodeURIComponent(plain);
-    } catch {
-      break; // Not percent-encoded text: it is what it says.
-    }
-  }
-  return plain
-    .normalize("NFKC")
-    .replace(/\p{Default_Ignorable_Code_Point}/gu, "")
-    .trim()
-    .toLowerCase();
-}
-
-function hostOf(url: string): string | undefined {
-  const text = normalise(url);
-  const withScheme = /^[a-z][a-z0-9+.-]*:\/\//.test(text) ? text : `https://${text.replace(/^\/+/, "")}`;
-  try {
-    // Unknown schemes leave the host as written, so it is read as https, which also resolves punycode.
-    const { hostname } = new URL(withScheme.replace(/^[a-z][a-z0-9+.-]*:/, "https:"));
-    return hostname.replace(/\.+$/, "");
-  } catch {
-    return undefined; // No URL at all, e.g. an empty string.
-  }
-}
-
-/** `*.example.com` also covers `example.com` itself. */
-function hostFits(pattern: string, host: string): boolean {
-  return fits(pattern, host) || (pattern.startsWith("*.") && host === pattern.slice(2).toLowerCase());
-}
-
-const compiled = new Map<string, RegExp>();
-
-/** Whether `*` patterns match the whole text. */
-function fits(pattern: string, text: string): boolean {
-  let expression = compiled.get(pattern);
-  if (expression === undefined) {
-    const body = pattern
-      .toLowerCase()
-      .split("*")
-      .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
-    expression = new RegExp(`^${body.join(".*")}$`, "su");
-    compiled.set(pattern, expression);
-  }
-  return expression.test(text);
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
 }

@@ -8,7 +8,6 @@ import { isMap, type Merged, type Tree } from "./merge.ts";
 import type { House } from "./model.ts";
 import { at, DERIVED } from "./pins.ts";
 import { type Path, type Problem, valueProblem } from "./problem.ts";
-import { isKnownSecret } from "./redact.ts";
 
 /** Top-level keys the gateway reads beyond the harness's own list of known ones. */
 const EXTRA_ROOT_KEYS = ["model_aliases", "provider_routing", "channel_aliases"];
@@ -22,8 +21,6 @@ const MAPS = [
   "session_reset",
   "provider_routing",
 ];
-const SECRET_LEAF = /(^|_)(api_?key|token|secret|password|access_key)$/i;
-const REFERENCE = /^\$\{[A-Z][A-Z0-9_]*\}$/;
 
 /** Everything wrong with a house's merged configuration. */
 export function hermesProblems(merged: Merged, house: House, facts: HarnessFacts): Problem[] {
@@ -72,8 +69,7 @@ export function hermesProblems(merged: Merged, house: House, facts: HarnessFacts
     if (!fits) report(["platform_toolsets", name], "is no list of toolsets", list, facts.toolsets.join(", "));
   }
   routeProblems(config, house, facts, report);
-  safetyProblems(config, house, report);
-  secretProblems(config, [], report);
+  placeProblems(config, house, report);
   return problems;
 }
 
@@ -133,20 +129,8 @@ function routeProblems(config: Tree, house: House, facts: HarnessFacts, report: 
   }
 }
 
-function safetyProblems(config: Tree, house: House, report: Report): void {
-  const mode = at(config, ["approvals", "mode"]);
-  // YAML 1.1 readers take a bare `off` for false.
-  if (mode !== undefined && mode !== "manual" && mode !== "smart") {
-    report(["approvals", "mode"], "is not allowed", mode, "manual, smart");
-  }
-  const required: [Path, unknown][] = [
-    [["security", "allow_lazy_installs"], false],
-    [["security", "redact_secrets"], true],
-  ];
-  for (const [path, wanted] of required) {
-    const value = at(config, path);
-    if (value !== undefined && value !== wanted) report(path, "is not allowed", value, String(wanted));
-  }
+/** Where the house works and listens. */
+function placeProblems(config: Tree, house: House, report: Report): void {
   const cwd = at(config, ["terminal", "cwd"]);
   const outside =
     typeof cwd === "string" &&
@@ -158,21 +142,6 @@ function safetyProblems(config: Tree, house: House, report: Report): void {
     const value = at(config, path);
     if (value !== undefined && value !== wanted)
       report(path, "differs from house.yaml", value, String(wanted));
-  }
-}
-
-/** A configuration file is no place for secrets: they come from the stack's configuration through `.env`. */
-function secretProblems(value: unknown, path: Path, report: Report): void {
-  if (typeof value === "string") {
-    const place = String(path.findLast((step) => typeof step === "string") ?? "");
-    const plain = value !== "" && !REFERENCE.test(value);
-    if (plain && (SECRET_LEAF.test(place) || isKnownSecret(value))) {
-      report(path, "is a secret in plain text", value, "${NAME}, with NAME among the house's keys");
-    }
-  } else if (Array.isArray(value)) {
-    value.forEach((item, index) => secretProblems(item, [...path, index], report));
-  } else if (isMap(value)) {
-    for (const [key, inner] of Object.entries(value)) secretProblems(inner, [...path, key], report);
   }
 }
 

@@ -82,7 +82,8 @@ export function steeringLeaves(defaults: Tree): Path[] {
     .map(([path]) => path);
 }
 
-function leaves(tree: Tree, path: Path = []): [Path, unknown][] {
+/** Every leaf of a tree with its path; an empty map is a leaf. */
+export function leaves(tree: Tree, path: Path = []): [Path, unknown][] {
   return Object.entries(tree).flatMap(([key, value]): [Path, unknown][] => {
     const here = [...path, key];
     return isMap(value) && Object.keys(value).length > 0 ? leaves(value, here) : [[here, value]];

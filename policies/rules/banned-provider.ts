@@ -1,73 +1,81 @@
 /** Rule `banned-provider`: no house may reach a banned family of models, by any of its names. */
-import type { ResourceValidationPolicy } from "@pulumi/policy";
-
 import {
+  bannedInCommand,
   bannedInConfig,
-  bannedKey,
-  bannedMessage,
-  bannedModel,
-  bannedProvider,
-  bannedUrl,
+  bannedInScript,
+  bannedInUnit,
+  bannedVariable,
 } from "../../fleet/banned.ts";
+import { bannedMessage } from "../../fleet/rules/banned-names.ts";
+import type { Finding } from "../../fleet/rules/finding.ts";
+import { bannedFindings, effectiveFindings, type Rulebook } from "../../fleet/rules/model.ts";
 import type { BannedFamily } from "../../fleet/model.ts";
-import { formatPath } from "../../fleet/problem.ts";
-import { describe } from "../../fleet/redact.ts";
-import { parseAsHarness } from "./parse.ts";
-import { RELEASE, releaseFile, releasePaths } from "./release-files.ts";
+import { envOf, inCron, inEnv, inFile, inOptionalFile, inTree, inUnits, RELEASE } from "../release.ts";
+import type { Resource, ResourceRule } from "../rule.ts";
 
-/** Files in which a provider, a model or a URL can stand. JSON is YAML too. */
-const STRUCTURED = ["config.yaml", "golden.yaml", "jobs.json"];
-/** Without these there is nothing that would hold the agent to the fleet's providers. */
-const REQUIRED = ["config.yaml", ".env"];
+export const bannedProvider: ResourceRule = {
+  name: "banned-provider",
+  description:
+    "No house reaches a banned family of models, by whatever name: providers, models, URLs, credentials, jobs, command lines, units, the harness's own defaults.",
+  remediation:
+    "Use a provider of another family. The families stand under banned in wizards/fleet.yaml; patterns are matched on what is parsed, never on prose.",
+  whenLoading: "the model's part",
+  types: [RELEASE],
+  judge: (rulebook) => (release) => [
+    ...configFindings(release, rulebook),
+    ...envFindings(release, rulebook.banned),
+    ...programFindings(release, rulebook.banned),
+  ],
+};
 
-export function bannedProviderRule(banned: readonly BannedFamily[]): ResourceValidationPolicy {
-  return {
-    name: "banned-provider",
-    description: "No release may name a banned provider, model, endpoint or credential.",
-    enforcementLevel: "mandatory",
-    validateResource: ({ type, props }, reportViolation) => {
-      if (type === RELEASE) bannedInRelease(banned, props).forEach((message) => reportViolation(message));
-    },
-  };
-}
-
-/** What is banned in a release's inputs, one sentence each, without any value of `.env`. */
-export function bannedInRelease(banned: readonly BannedFamily[], props: Record<string, unknown>): string[] {
-  const present = releasePaths(props);
-  if ("problem" in present) return [present.problem];
-  const judged = (path: string, judge: (text: string) => string[]): string[] => {
-    if (!present.paths.includes(path) && !REQUIRED.includes(path)) return [];
-    const file = releaseFile(props, path);
-    return "problem" in file ? [file.problem] : judge(file.text);
-  };
+function configFindings({ inputs }: Resource, rulebook: Rulebook): Finding[] {
+  const { banned, facts } = rulebook;
+  const surroundings = { env: envOf(inputs), facts };
+  const judge = (tree: unknown) => bannedFindings(bannedInConfig(banned, tree, surroundings));
   return [
-    ...STRUCTURED.flatMap((path) => judged(path, (text) => bannedInYaml(banned, path, text))),
-    ...judged(".env", (text) => bannedInEnv(banned, text)),
+    ...inTree(inputs, "config.yaml", (tree) => [
+      ...judge(tree),
+      ...effectiveFindings((tree ?? {}) as Record<string, unknown>, rulebook),
+    ]),
+    ...["golden.yaml", "jobs.json"].flatMap((path) =>
+      inOptionalFile(inputs, path, () => inTree(inputs, path, judge)),
+    ),
   ];
 }
 
-function bannedInYaml(banned: readonly BannedFamily[], path: string, text: string): string[] {
-  const tree = parseAsHarness(text);
-  if ("problem" in tree) return [`${path} ${tree.problem}`];
-  return bannedInConfig(banned, tree.value).map(
-    ({ family, path: at, value }) =>
-      `${path}: ${formatPath(at)} is ${describe(value, at)}, which ${bannedMessage(family)}; use another`,
+/** By names only: a value of `.env` may be a secret. */
+function envFindings({ inputs }: Resource, banned: readonly BannedFamily[]): Finding[] {
+  return inEnv(inputs, (env) =>
+    [...env].flatMap(([name, value]) => {
+      const family = bannedVariable(banned, name, value);
+      if (family === undefined) return [];
+      const message = `${bannedMessage(family)}, by its name or its value`;
+      return [{ path: [name], message, allowed: "no such variable, or an empty one" }];
+    }),
   );
 }
 
-/** Lines `NAME=value`. An empty value bans nothing: the golden state pins credentials and URLs to nothing that way. */
-function bannedInEnv(banned: readonly BannedFamily[], text: string): string[] {
-  return text.split("\n").flatMap((line) => {
-    const [, name = "", quoted = ""] = /^\s*(?:export\s+)?([^=#\s]+)\s*=(.*)$/.exec(line) ?? [];
-    const value = quoted.trim().replace(/^(["'])(.*)\1$/, "$2");
-    if (value === "") return [];
-    const family =
-      bannedKey(banned, name) ??
-      (name.endsWith("_PROVIDER") ? bannedProvider(banned, value) : undefined) ??
-      (name.endsWith("_MODEL") ? bannedModel(banned, value) : undefined) ??
-      (name.endsWith("_URL") || value.includes("://") ? bannedUrl(banned, value) : undefined);
-    return family === undefined
-      ? []
-      : [`.env: ${name} ${bannedMessage(family)}, by its name or its value; remove it`];
-  });
+/** What would run: units, cron entries, the check of a release, scripts of the agent's jobs. */
+function programFindings({ inputs }: Resource, banned: readonly BannedFamily[]): Finding[] {
+  const command = (words: unknown): Finding[] => {
+    const family = bannedInCommand(banned, Array.isArray(words) ? words.map(String) : []);
+    return family === undefined ? [] : [finding(family)];
+  };
+  return [
+    ...inUnits(inputs, (text) =>
+      bannedInUnit(banned, text).map(({ family, path }) => ({ ...finding(family), path })),
+    ),
+    ...inCron(inputs, (entry) => command(entry["command"])),
+    ...inputs.judge(["check", "argv"], command),
+    ...inputs.each(["files"], (path) =>
+      /^scripts\//.test(path)
+        ? inFile(inputs, path, (text) => bannedInScript(banned, text).map(finding))
+        : [],
+    ),
+  ];
+}
+
+/** Without the value: a command line may hold a secret. */
+function finding(family: BannedFamily): Finding {
+  return { path: [], message: `calls what ${bannedMessage(family)}`, allowed: "another family" };
 }

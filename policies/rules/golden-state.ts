@@ -1,68 +1,132 @@
-/** Rule `golden-state`: a house keeps thinking when a provider is gone, and when the internet is. */
-import type { ResourceValidationPolicy } from "@pulumi/policy";
-
-import { isLocal } from "../../fleet/house.ts";
+/** Rule `golden-state`: a house keeps thinking when a provider is gone, and its agent cannot think otherwise. */
+import { isMap } from "../../fleet/merge.ts";
+import type { HarnessFacts } from "../../fleet/harness/facts.ts";
 import type { ProviderEntry } from "../../fleet/model.ts";
-import { parseAsHarness } from "./parse.ts";
-import { RELEASE, releaseFile } from "./release-files.ts";
+import { at, DERIVED, leaves, steeringPins } from "../../fleet/pins.ts";
+import { chainFindings } from "../../fleet/rules/chain.ts";
+import type { Finding } from "../../fleet/rules/finding.ts";
+import { assignment, shellWords, unitDirectives } from "../../fleet/rules/words.ts";
+import type { Path } from "../../fleet/problem.ts";
+import type { Inputs } from "../inputs.ts";
+import { inEnv, inTree, RELEASE } from "../release.ts";
+import type { ResourceRule } from "../rule.ts";
 
-export const goldenStateRule: ResourceValidationPolicy = {
+export const goldenState: ResourceRule = {
   name: "golden-state",
-  description: "Every house has a chain of at least two different providers, and the last one is local.",
-  enforcementLevel: "mandatory",
-  validateResource: ({ type, props }, reportViolation) => {
-    if (type === RELEASE) goldenStateProblems(props).forEach((message) => reportViolation(message));
-  },
+  description:
+    "Every house has a chain of independent providers that ends in a local one, and its release wins over whatever the agent writes.",
+  remediation:
+    "Add a provider of another company, and end the chain in provider custom with a base URL on the house's own host.",
+  whenLoading: "the model's part",
+  types: [RELEASE],
+  judge:
+    ({ policies, facts }) =>
+    ({ inputs }) => [
+      ...inTree(inputs, "config.yaml", (config) => [
+        ...chainOf(config, (chain) => chainFindings(chain, policies["golden-state"], facts)),
+        ...pinFindings(config, facts),
+      ]),
+      ...inEnv(inputs, (env) => steeringFindings(env, facts)),
+      ...managedScopeFindings(inputs),
+    ],
 };
 
-/** What is wrong with the provider chain in a release's inputs, one sentence each. */
-export function goldenStateProblems(props: Record<string, unknown>): string[] {
-  const file = releaseFile(props, "config.yaml");
-  if ("problem" in file) return [file.problem];
-  const config = parseAsHarness(file.text);
-  if ("problem" in config) return [`config.yaml ${config.problem}`];
-  const chain = providerChain(config.value);
-  const names = chain.map((link) => link.provider);
-  const shown = names.join(", ") || "nothing";
-  const problems: string[] = [];
-  if (new Set(names).size < 2) {
-    problems.push(
-      `config.yaml: the provider chain is ${shown}; it must have at least two different providers`,
-    );
-  }
-  const last = chain.at(-1);
-  if (last === undefined || !isLocal(last)) {
-    problems.push(
-      `config.yaml: the provider chain (${shown}) must end in provider custom with a base_url on the house's own ` +
-        `machine, so that it answers when the network is gone`,
-    );
-  }
-  return problems;
+/** Findings on the chain a configuration makes, at the places of its links. */
+function chainOf(config: unknown, judge: (chain: readonly ProviderEntry[]) => Finding[]): Finding[] {
+  const links = providerLinks(config);
+  return judge(links.map(({ entry }) => entry)).map(({ path: [index, ...rest], ...finding }) => ({
+    ...finding,
+    path: typeof index === "number" ? [...(links[index]?.path ?? []), ...rest] : ["fallback_providers"],
+  }));
 }
 
 /** `model`, then `fallback_providers`; entries the harness would drop for lack of a provider or model do not count. */
-function providerChain(config: unknown): ProviderEntry[] {
-  const model = field(config, "model");
-  const primary = {
-    provider: field(model, "provider"),
-    model: field(model, "default"),
-    base_url: field(model, "base_url"),
-  };
-  const fallbacks = field(config, "fallback_providers");
-  return [primary, ...(Array.isArray(fallbacks) ? fallbacks : [])].flatMap((entry: unknown) => {
-    const link = { provider: text(field(entry, "provider")), model: text(field(entry, "model")) };
-    if (link.provider === "" || link.model === "") return [];
-    const baseUrl = text(field(entry, "base_url"));
-    return [URL.canParse(baseUrl) ? { ...link, baseUrl } : link];
+function providerLinks(config: unknown): { path: Path; entry: ProviderEntry }[] {
+  const model = at(config, ["model"]);
+  const primary = { ...(isMap(model) ? model : {}), model: at(model, ["default"]) };
+  const fallbacks = at(config, ["fallback_providers"]);
+  const written: [Path, unknown][] = [
+    [["model"], primary],
+    ...(Array.isArray(fallbacks) ? fallbacks : []).map((link: unknown, index): [Path, unknown] => [
+      ["fallback_providers", index],
+      link,
+    ]),
+  ];
+  return written.flatMap(([path, link]) => {
+    const [provider, name, url] = ["provider", "model", "base_url"].map((key) => text(at(link, [key])));
+    if (!provider || !name) return [];
+    return [{ path, entry: { provider, model: name, ...(url && { baseUrl: url }) } }];
   });
-}
-
-function field(value: unknown, key: string): unknown {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)[key]
-    : undefined;
 }
 
 function text(value: unknown): string {
   return typeof value === "string" ? value : "";
+}
+
+/** The managed scope merges leaf by leaf: a leaf that can steer the harness and is left out belongs to the agent. */
+function pinFindings(config: unknown, facts: HarnessFacts): Finding[] {
+  const pinned = [...leaves(steeringPins({}, facts)).map(([path]) => path), ...DERIVED];
+  return pinned.flatMap((path): Finding[] =>
+    at(config, path) === undefined
+      ? [
+          {
+            path,
+            message: "is not pinned, so the agent's own value would count",
+            allowed: "the golden layer's value",
+          },
+        ]
+      : [],
+  );
+}
+
+/** Variables beat the configuration, so each that can steer the harness is set, if only to nothing. */
+function steeringFindings(env: ReadonlyMap<string, string>, { steeringVariables }: HarnessFacts): Finding[] {
+  return steeringVariables.flatMap((name): Finding[] =>
+    env.has(name)
+      ? []
+      : [
+          {
+            path: [name],
+            message: "is not pinned, so the agent's own value would count",
+            allowed: "an empty value",
+          },
+        ],
+  );
+}
+
+/** The gateway's unit points the harness at the release and puts the release's files over the agent's. */
+function managedScopeFindings(inputs: Inputs): Finding[] {
+  return inputs.judgeAll([["house"], ["health", "unit"]], (house, unit) => {
+    if (typeof unit !== "string" || typeof house !== "string") {
+      return [{ path: ["health", "unit"], message: "is missing", allowed: "the name of the gateway's unit" }];
+    }
+    const path = ["units", unit, "content"];
+    return inputs.judge(path, (content) => {
+      const directives = unitDirectives(text(content)).filter(({ section }) => section === "Service");
+      const wordsOf = (name: string): string[] =>
+        directives.filter((one) => one.name === name).flatMap(({ value }) => shellWords(value));
+      const scope = wordsOf("Environment")
+        .flatMap((word) => [assignment(word)])
+        .findLast((set) => set?.[0] === "HERMES_MANAGED_DIR")?.[1];
+      const wanted = [".env", "config.yaml"].map((file) => `${house}/current/${file}:${house}/home/${file}`);
+      const mounted = wordsOf("BindReadOnlyPaths");
+      return [
+        ...(scope === `${house}/current`
+          ? []
+          : [
+              lacking(
+                "Environment",
+                `HERMES_MANAGED_DIR=${house}/current, or the agent's configuration wins`,
+              ),
+            ]),
+        ...wanted
+          .filter((mount) => !mounted.includes(mount))
+          .map((mount) => lacking("BindReadOnlyPaths", `${mount}, or the agent's own file counts`)),
+      ];
+    });
+  });
+}
+
+function lacking(directive: string, allowed: string): Finding {
+  return { path: [directive], message: "does not put the release over the agent's files", allowed };
 }

@@ -2,8 +2,9 @@ import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
-import { bannedInConfig, bannedKey, bannedModel, bannedProvider, bannedUrl } from "../../fleet/banned.ts";
+import { bannedInConfig } from "../../fleet/banned.ts";
 import { loadFleet } from "../../fleet/index.ts";
+import { bannedKey, bannedModel, bannedProvider, bannedUrl } from "../../fleet/rules/banned-names.ts";
 
 const { banned } = loadFleet(join(import.meta.dirname, "../../wizards"));
 
