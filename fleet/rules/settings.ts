@@ -48,7 +48,7 @@ const deadmanPresent = settings({
 });
 
 const requestLogPresent = settings({
-  maxTotal: whole(10_000, 100_000_000_000)
+  maxTotal: whole(10_000, 1_000_000_000_000)
     .default(2_000_000_000)
     .describe("Bytes that a house's log and its rotated files may take together."),
 });
