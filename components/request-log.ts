@@ -1,4 +1,4 @@
-/** RequestLog: which model a wizard called how often, outside the reach of its sandbox. */
+/** RequestLog: which model a wizard called when, and how that went, outside the reach of its sandbox. */
 import * as pulumi from "@pulumi/pulumi";
 
 import type { RequestLogSettings } from "../fleet/model.ts";
@@ -22,7 +22,8 @@ export interface RequestLogArgs {
  * Contributes the folder `log`, the exporter and the cron entry that runs it every five minutes.
  *
  * Exporter, log and rotation all belong to the house's user, so root never follows a path the agent could have
- * planted. The gateway's sandbox leaves only `home` writable, so the agent cannot rewrite the log from inside it.
+ * planted. The gateway's sandbox leaves only `home` writable, so the agent cannot rewrite the log from inside it. What is
+ * read, and what a line holds, is at the top of the script.
  *
  *     new RequestLog("bezalel-request-log", { house: "bezalel", path, user, venv, settings });
  */
@@ -36,7 +37,7 @@ export class RequestLog extends pulumi.ComponentResource {
     const command = [
       // Isolated and without `site`: nothing in the caller's environment or in site-packages is run.
       ...[`${venv}/bin/python`, "-I", "-S", `${path}/current/${script}`],
-      ...["--database", `${path}/home/state.db`, "--log", `${path}/log`],
+      ...["--home", `${path}/home`, "--log", `${path}/log`],
       ...["--max-bytes", String(settings.maxBytes), "--keep", String(settings.keep)],
     ];
     this.part = {

@@ -253,7 +253,7 @@ describe("a wizard house", async () => {
             user: "wizard-bezalel",
             command: [
               ...["/opt/hermes/venv/bin/python", "-I", "-S", `${current}/request-log/request-log.py`],
-              ...["--database", "/srv/wizards/bezalel/home/state.db", "--log", "/srv/wizards/bezalel/log"],
+              ...["--home", "/srv/wizards/bezalel/home", "--log", "/srv/wizards/bezalel/log"],
               ...["--max-bytes", "1000000", "--keep", "4"],
             ],
           },

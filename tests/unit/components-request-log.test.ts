@@ -1,12 +1,15 @@
 /** The exporter itself, on a database with the harness's table (hermes-agent 0.19, `hermes_state.py`). */
 import { execFileSync, spawnSync } from "node:child_process";
 import {
+  appendFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -69,10 +72,10 @@ function addRow(
   return `INSERT OR REPLACE INTO session_model_usage (${Object.keys(row).join()}) VALUES (${values.join()})`;
 }
 
-function run({ maxBytes = 1_000_000, keep = 2 } = {}) {
+function run({ maxBytes = 1_000_000, keep = 2, script = SCRIPT } = {}) {
   const flags = [
-    "--database",
-    database(),
+    "--home",
+    folder,
     "--log",
     join(folder, "log"),
     "--max-bytes",
@@ -80,7 +83,7 @@ function run({ maxBytes = 1_000_000, keep = 2 } = {}) {
     "--keep",
     String(keep),
   ];
-  return spawnSync(PYTHON, ["-I", "-S", SCRIPT, ...flags], { encoding: "utf8" });
+  return spawnSync(PYTHON, ["-I", "-S", script, ...flags], { encoding: "utf8", env: { TZ: "UTC" } });
 }
 
 function sessions(path = log()): unknown[] {
@@ -108,6 +111,8 @@ describe("request log", () => {
     expect(run()).toMatchObject({ status: 0, stderr: "" });
     expect(JSON.parse(readFileSync(log(), "utf8"))).toEqual({
       ...{
+        kind: "usage",
+        status: "ok",
         time: "2026-01-31T12:00:00Z",
         session: "s1",
         provider: "kimi-coding",
@@ -188,6 +193,16 @@ describe("request log", () => {
     expect(sessions()).toEqual(["s1", "s1"]);
   });
 
+  test("a position from before agent.log was read is gone on from", () => {
+    sql(TABLE, addRow("s1", NOON), addRow("s2", NOON + 1));
+    writeFileSync(
+      join(folder, "log", "position.json"),
+      JSON.stringify([NOON, "s1", "kimi-k2.5", "kimi-coding", ""]),
+    );
+    run();
+    expect(sessions()).toEqual(["s2"]);
+  });
+
   test("no database yet: nothing to do", () => {
     expect(run()).toMatchObject({ status: 0, stderr: "" });
     expect(existsSync(log())).toBe(false);
@@ -232,18 +247,150 @@ describe("request log", () => {
     expect(hurried).toContain("MAX_SECONDS = 1\n");
     const script = join(folder, "hurried.py");
     writeFileSync(script, hurried);
-    const flags = [
-      "--database",
-      database(),
-      "--log",
-      join(folder, "log"),
-      "--max-bytes",
-      "1000",
-      "--keep",
-      "1",
-    ];
+    const flags = ["--home", folder, "--log", join(folder, "log"), "--max-bytes", "1000", "--keep", "1"];
     const { signal, status } = spawnSync(PYTHON, ["-I", "-S", script, ...flags], { timeout: 8000 });
     expect([signal, status]).not.toEqual(["SIGTERM", null]);
     expect(existsSync(log())).toBe(false);
+  });
+});
+
+describe("the harness's own log", () => {
+  const agentLog = (suffix = "") => join(folder, "logs", `agent.log${suffix}`);
+  const answered = (number: number): string =>
+    `2026-01-31 12:00:00,123 INFO [s${number}] agent.conversation_loop: API call #3: model=kimi-k2.5 provider=kimi-coding in=10 out=20 total=30 latency=1.2s cache=4/10 (40%)\n`;
+  const failed =
+    "2026-01-31 12:00:01,123 WARNING [s1] agent.conversation_loop: API call failed (attempt 1/3) error_type=RateLimitError thread=Main Thread:1 provider=gemini base_url=https://u:canary@x.example model=gemini-3 summary=HTTP 429: canary of a prompt\n";
+  const rotate = (): void => {
+    for (let index = 5; index > 0; index--)
+      if (existsSync(agentLog(`.${index}`))) renameSync(agentLog(`.${index}`), agentLog(`.${index + 1}`));
+    renameSync(agentLog(), agentLog(".1"));
+  };
+  const records = (): Record<string, unknown>[] =>
+    readFileSync(log(), "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+  beforeEach(() => mkdirSync(join(folder, "logs")));
+
+  test("one line per call, answered or not, with nothing of what was said", () => {
+    writeFileSync(
+      agentLog(),
+      `${answered(1)}2026-01-31 12:00:01,000 INFO [s1] gateway.run: canary: API call #1 of a user\nTraceback canary\n${failed}`,
+    );
+    expect(run()).toMatchObject({ status: 0, stderr: "" });
+    expect(records()).toEqual([
+      {
+        ...{ kind: "request", time: "2026-01-31T12:00:00Z", session: "s1", provider: "kimi-coding" },
+        ...{ model: "kimi-k2.5", tokens: { input: 10, output: 20 }, status: "ok", seconds: 1.2 },
+      },
+      {
+        ...{
+          kind: "request",
+          time: "2026-01-31T12:00:01Z",
+          session: "s1",
+          provider: "gemini",
+          model: "gemini-3",
+        },
+        ...{ tokens: { input: 0, output: 0 }, status: "error", error: "RateLimitError", attempt: 1 },
+      },
+    ]);
+    expect(readFileSync(log(), "utf8")).not.toContain("canary");
+  });
+
+  test("is gone on from where the last run was, also behind a rotation, and a line that is not finished waits", () => {
+    writeFileSync(agentLog(), answered(1) + answered(2).slice(0, 40));
+    run();
+    run();
+    expect(sessions()).toEqual(["s1"]);
+    appendFileSync(agentLog(), answered(2).slice(40) + answered(3));
+    rotate();
+    writeFileSync(agentLog(), `2026-01-31 13:00:00,000 INFO x: second\n${answered(4)}`);
+    rotate();
+    writeFileSync(agentLog(), `2026-01-31 14:00:00,000 INFO x: third\n${answered(5)}`);
+    run();
+    run();
+    expect(sessions()).toEqual(["s1", "s2", "s3", "s4", "s5"]);
+  });
+
+  test("a file that was cut off is read anew", () => {
+    writeFileSync(agentLog(), answered(1) + answered(2));
+    run();
+    writeFileSync(agentLog(), answered(1));
+    run();
+    expect(sessions()).toEqual(["s1", "s2", "s1"]);
+  });
+
+  test.each([
+    ["a link", () => symlinkSync("/etc/passwd", agentLog())],
+    ["a pipe", () => execFileSync("mkfifo", [agentLog()])],
+    ["an endless line", () => execFileSync("truncate", ["-s", "80M", agentLog()])],
+  ])("%s in its place is passed over, and the database is read all the same", (_what, make) => {
+    sql(TABLE, addRow("s1", NOON));
+    make();
+    expect(run()).toMatchObject({ status: 0, stderr: "" });
+    expect(sessions()).toEqual(["s1"]);
+  });
+
+  test("a database that cannot be read keeps nothing of it back", () => {
+    writeFileSync(agentLog(), answered(1));
+    writeFileSync(database(), "this is no database".repeat(1000));
+    expect(run().status).toBe(1);
+    expect(run().status).toBe(1);
+    expect(sessions()).toEqual(["s1"]);
+  });
+
+  /** Runs through a day: every hour some calls, agent.log rotates seven times, ours as often as it has to. */
+  function day(script?: string): { written: number; found: string[] } {
+    let written = 0;
+    for (let hour = 0; hour < 24; hour++) {
+      if (hour % 3 === 2) rotate();
+      const calls = Array.from({ length: 200 }, () => answered(++written));
+      appendFileSync(
+        agentLog(),
+        `2026-01-31 ${hour}:00:00,000 INFO x: hour ${hour}\n${calls.slice(0, 100).join("")}`,
+      );
+      if (hour % 4 === 3) {
+        rotate();
+        writeFileSync(agentLog(), `2026-01-31 ${hour}:30:00,000 INFO x: hour ${hour}, second half\n`);
+      }
+      appendFileSync(agentLog(), calls.slice(100).join(""));
+      run({ maxBytes: 50_000, keep: 100, ...(script === undefined ? {} : { script }) });
+    }
+    const files = readdirSync(join(folder, "log")).filter((name) => name.startsWith("requests.jsonl"));
+    expect(files.length).toBeGreaterThan(15);
+    for (const name of files) {
+      const { size, mode } = statSync(join(folder, "log", name));
+      expect(size).toBeLessThanOrEqual(50_000);
+      expect(mode & 0o777).toBe(0o640);
+    }
+    const oldestFirst = files.sort((a, b) => Number(b.slice(15)) - Number(a.slice(15)));
+    return { written, found: oldestFirst.flatMap((name) => sessions(join(folder, "log", name)) as string[]) };
+  }
+
+  test("a day's worth rotates without losing a line, and none stands there twice", () => {
+    const { written, found } = day();
+    expect(found).toEqual(Array.from({ length: written }, (_, index) => `s${index + 1}`));
+  });
+
+  test("which a reader that forgets rotated files would not manage", () => {
+    const forgetful = join(folder, "forgetful.py");
+    const text = readFileSync(SCRIPT, "utf8").replace("ROTATED = 20", "ROTATED = 0");
+    expect(text).toContain("ROTATED = 0\n");
+    writeFileSync(forgetful, text);
+    const { written, found } = day(forgetful);
+    expect(found.length).toBeLessThan(written);
+  });
+
+  test("all files together stay within their bound", () => {
+    for (let batch = 0; batch < 6; batch++) {
+      appendFileSync(agentLog(), Array.from({ length: 300 }, (_, index) => answered(index)).join(""));
+      run({ maxBytes: 10_000, keep: 3 });
+    }
+    const sizes = readdirSync(join(folder, "log"))
+      .filter((name) => name.startsWith("requests.jsonl"))
+      .map((name) => statSync(join(folder, "log", name)).size);
+    expect(sizes).toHaveLength(4);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(10_000);
   });
 });
