@@ -8,7 +8,7 @@ import type { BannedFamily } from "./model.ts";
 import { at } from "./pins.ts";
 import type { Path } from "./problem.ts";
 import { bannedKey, bannedModel, bannedProvider, bannedUrl } from "./rules/banned-names.ts";
-import { assignment, shellWords, unitDirectives } from "./rules/words.ts";
+import { assignment, shellCommands, shellWords, unitDirectives } from "./rules/words.ts";
 
 /** A value that belongs to a banned family. */
 export interface Violation {
@@ -59,8 +59,8 @@ export function bannedInConfig(
         if (PROVIDER_PLACE.test(place)) add(bannedProvider(banned, key), [...path, key], key);
         if (MODEL_PLACE.test(place)) add(bannedModel(banned, key), [...path, key], key);
         if (COMMAND_PLACE.test(key)) {
-          const command = commandWords(inner, value["args"]);
-          add(bannedInCommand(banned, command), [...path, key], command[0] ?? "");
+          const commands = commandsAt(inner, value["args"]);
+          add(firstBanned(banned, commands), [...path, key], commands[0]?.[0] ?? "");
         }
         if (!PROSE_PLACE.test(key)) walk(inner, [...path, key]);
       }
@@ -100,6 +100,7 @@ export function bannedVariable(
 
 const MODEL_OPTION = /^--?(m|models?|.*-model)$/i;
 const PROVIDER_OPTION = /^--?(p|providers?|.*-provider)$/i;
+const SHELL = /^(?:ba|da)?sh$/;
 /** Programs that run the one behind them. */
 const WRAPPER =
   /^(env|exec|nice|nohup|timeout|setsid|xargs|sudo|(?:ba|da)?sh|npx|uvx|pnpx|bunx|pipx|command)$/;
@@ -113,6 +114,7 @@ export function bannedInCommand(
   words: readonly string[],
 ): BannedFamily | undefined {
   let program = true;
+  let shell = false;
   for (const [index, word] of words.entries()) {
     const [option = "", attached] = /^(--?[A-Za-z][\w-]*)=(.*)$/s.exec(word)?.slice(1) ?? [word];
     const named = attached ?? words[index + 1] ?? "";
@@ -123,10 +125,12 @@ export function bannedInCommand(
       (set === undefined ? undefined : bannedVariable(banned, ...set)) ??
       (/^[a-z][a-z0-9+.-]*:\/\//i.test(attached ?? word) ? bannedUrl(banned, attached ?? word) : undefined) ??
       (program ? bannedProgram(banned, word) : undefined) ??
-      // The text of a shell.
-      (/\s/.test(word) ? bannedInCommand(banned, shellWords(word)) : undefined);
+      (shell && /^-[a-z]*c$/.test(words[index - 1] ?? "")
+        ? firstBanned(banned, shellCommands(word))
+        : undefined);
     if (family !== undefined) return family;
     const skipped = set !== undefined || word.startsWith("-") || /^\d+[smhd]?$/.test(word);
+    shell ||= program && SHELL.test(baseName(word));
     program = program && (skipped || WRAPPER.test(baseName(word)));
   }
   return undefined;
@@ -154,7 +158,7 @@ export function bannedInScript(banned: readonly BannedFamily[], text: string): B
     .flatMap((line) => {
       const urls = line.match(/[a-z][a-z0-9+.-]*:\/\/[^\s"'`<>()]+/gi) ?? [];
       return [
-        bannedInCommand(banned, shellWords(line)) ?? [],
+        firstBanned(banned, shellCommands(line)) ?? [],
         ...urls.map((url) => bannedUrl(banned, url) ?? []),
       ].flat();
     });
@@ -232,9 +236,21 @@ function bannedAnswerer(
   return bannedUrl(banned, known.url) ?? (firstKey === undefined ? undefined : bannedKey(banned, firstKey));
 }
 
-function commandWords(command: unknown, args: unknown): string[] {
-  const words = typeof command === "string" ? shellWords(command) : strings(command);
-  return [...words, ...strings(args)];
+/** Commands of text or of a list of words; arguments that stand beside them belong to the last. */
+function commandsAt(command: unknown, args: unknown): string[][] {
+  const commands = typeof command === "string" ? shellCommands(command) : [strings(command)];
+  return [...commands.slice(0, -1), [...(commands.at(-1) ?? []), ...strings(args)]];
+}
+
+function firstBanned(
+  banned: readonly BannedFamily[],
+  commands: readonly (readonly string[])[],
+): BannedFamily | undefined {
+  for (const command of commands) {
+    const family = bannedInCommand(banned, command);
+    if (family !== undefined) return family;
+  }
+  return undefined;
 }
 
 function strings(value: unknown): string[] {

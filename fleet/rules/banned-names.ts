@@ -69,7 +69,8 @@ function normalise(text: string): string {
 
 /** The host of a URL, then those of URLs inside it and the parts of its path that are host names themselves. */
 function hostsOf(url: string): string[] {
-  const text = normalise(url);
+  // Clients take a backslash for a slash.
+  const text = normalise(url).replaceAll("\\", "/");
   const inner = [...text.matchAll(/(?<=.)(?:[a-z][a-z0-9+.-]*:)?\/\/[^/?#&\s]+/g)].map(([found]) => found);
   const [path = ""] = text.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/]*/, "").split(/[?#]/);
   const steps = path.split("/").filter((step) => /^[^.]+(\.[^.]+)+$/.test(step));

@@ -140,3 +140,23 @@ export type PolicySettings = z.output<typeof policySettings>;
 
 /** What applies to a fleet that sets nothing. */
 export const DEFAULT_SETTINGS: PolicySettings = policySettings.parse({});
+
+export interface SettingDoc {
+  /** What applies where fleet.yaml says nothing. */
+  fallback: unknown;
+  meaning: string;
+}
+
+/** Every setting by rule and name, for the documentation. */
+export const RULE_SETTINGS: Readonly<Record<string, Readonly<Record<string, SettingDoc>>>> =
+  Object.fromEntries(
+    Object.entries(policySettings.shape).map(([rule, schema]) => [
+      rule,
+      Object.fromEntries(
+        Object.entries(schema.unwrap().shape as Record<string, z.ZodType>).map(([name, setting]) => [
+          name,
+          { fallback: setting.parse(undefined), meaning: setting.description ?? "" },
+        ]),
+      ),
+    ]),
+  );

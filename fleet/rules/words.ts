@@ -1,13 +1,17 @@
 /** Splitting command lines and systemd units into words, for rules that look at what would run. */
 
 /**
- * Words of a line as a shell or systemd would take them, quotes removed; what separates commands (`;`, `|`, `&`, brackets,
- * line breaks) separates words too. Nothing is expanded.
+ * Commands of a line as a shell would take them, each in words with their quotes removed. What separates commands (`;`,
+ * `|`, `&`, brackets, back quotes, line breaks) separates them here, and redirections do too. Nothing is expanded.
  */
-export function shellWords(line: string): string[] {
-  const words: string[] = [];
+export function shellCommands(line: string): string[][] {
+  const commands: string[][] = [[]];
   let word: string | undefined;
   let quote: string | undefined;
+  const endWord = (): void => {
+    if (word !== undefined) commands.at(-1)?.push(word);
+    word = undefined;
+  };
   for (let index = 0; index < line.length; index++) {
     const char = line[index] ?? "";
     if (char === "\\" && quote !== "'") {
@@ -19,14 +23,19 @@ export function shellWords(line: string): string[] {
       quote = char;
       word ??= "";
     } else if (/[\s;|&()<>`]/.test(char)) {
-      if (word !== undefined) words.push(word);
-      word = undefined;
+      endWord();
+      if (!/[ \t]/.test(char)) commands.push([]);
     } else {
       word = (word ?? "") + char;
     }
   }
-  if (word !== undefined) words.push(word);
-  return words;
+  endWord();
+  return commands.filter((command) => command.length > 0);
+}
+
+/** Words of all commands of a line, and so of a line that is but a list of words. */
+export function shellWords(line: string): string[] {
+  return shellCommands(line).flat();
 }
 
 /** One `Name=value` line of a unit. */
