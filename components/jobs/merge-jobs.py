@@ -36,7 +36,7 @@ import sys
 from collections.abc import Callable
 
 # Isolated, Python looks for modules in its own library only. This folder is root's, like the script itself.
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 import banned  # noqa: E402
 import store  # noqa: E402
@@ -232,6 +232,8 @@ def main(arguments: list[str]) -> int:
         print(f"usage: merge-jobs.py {'|'.join(COMMANDS)} <file> <home>", file=sys.stderr)
         return 2
     command, file, home = arguments
+    # Of one release from here on, should `current` move meanwhile.
+    file = file if file == "-" else os.path.realpath(file)
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     run, failed = COMMANDS[command]

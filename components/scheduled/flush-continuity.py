@@ -16,7 +16,7 @@ import resource
 import sys
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 import house as houses  # noqa: E402
 from house import store  # noqa: E402

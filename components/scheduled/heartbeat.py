@@ -14,7 +14,7 @@ import time
 from datetime import datetime
 from urllib.parse import urlsplit
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 import house as houses  # noqa: E402
 

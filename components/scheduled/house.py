@@ -14,7 +14,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+# Of the release that was current when this began, whatever is meanwhile.
+HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "jobs"))
 
 import store  # noqa: E402
