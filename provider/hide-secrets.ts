@@ -5,6 +5,8 @@ import type { Path, Value, Values } from "./values.ts";
 const HIDDEN = "(hidden)";
 /** Shorter values, such as `true` or a port, are words that stand everywhere; hiding them would hide the message. */
 const SHORTEST = 6;
+/** No key is an address, but settings beside keys are. */
+const ADDRESS = /^\d{1,3}(\.\d{1,3}){3}$/;
 
 function valueAt(values: Values, path: Path): Value | undefined {
   let at: Value | undefined = values;
@@ -37,6 +39,7 @@ export function hideSecrets(message: string, values: Values, secrets: Path[]): s
   const hidden = secrets.flatMap((path) => texts(valueAt(values, path)));
   const longestFirst = [...new Set(hidden)].sort((a, b) => b.length - a.length);
   let text = message;
-  for (const secret of longestFirst) if (secret.length >= SHORTEST) text = text.replaceAll(secret, HIDDEN);
+  for (const secret of longestFirst)
+    if (secret.length >= SHORTEST && !ADDRESS.test(secret)) text = text.replaceAll(secret, HIDDEN);
   return hideKnownSecrets(text, HIDDEN);
 }

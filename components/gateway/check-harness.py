@@ -43,9 +43,10 @@ def chains(config: Path) -> dict[str, list[str]]:
 
     def chain(config: dict) -> list[str]:
         main = config["model"]
-        first = {**main, "model": main["default"]}
+        # Where nothing is configured it is the name of a model, or empty.
+        first = {**main, "model": main.get("default")} if isinstance(main, dict) else {"model": main}
         return [
-            f"{entry['provider']}/{entry['model']}" + (f" at {entry['base_url']}" if entry.get("base_url") else "")
+            f"{entry.get('provider', 'auto')}/{entry['model']}" + (f" at {entry['base_url']}" if entry.get("base_url") else "")
             for entry in [first, *get_fallback_chain(config)]
         ]
 

@@ -72,6 +72,7 @@ export function revertScript(revert: Revert): string {
     `# Takes ${house} back from release ${release}, which nobody has confirmed. Written by the provider before the switch.`,
     "PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH",
     ...stepFunctions([...undo, health], VANTAGE, ["units", "health", "arm"]),
+    `timer=${shellQuote(revertTimer(house))}`,
     shellText("revert"),
     `begin ${at} ${from} "\${1:-}"`,
     `reject ${at} ${from} "$1"`,

@@ -22,7 +22,7 @@ END
 }
 
 # The program sees what the unit's own processes see: the same mounts, account, environment and working directory.
-probe() { # probe UNIT USER COMMAND...
+probe() { # probe UNIT USER COMMAND...: with all it says on standard output
   look_at "$1"
   environment=$(systemctl show --property=Environment --value -- "$1" </dev/null 9>&-)
   home=$(systemctl show --property=WorkingDirectory --value -- "$1" </dev/null 9>&-)
@@ -30,7 +30,7 @@ probe() { # probe UNIT USER COMMAND...
   shift 2
   # shellcheck disable=SC2086,SC2016 # one word each, the unit's values have no white space; for the shell of that account
   timeout -k 5 60 nsenter --mount="/proc/$pid/ns/mnt" -- setpriv --reuid="$account" --regid="$account" --clear-groups \
-    --no-new-privs env -i $environment /bin/sh -c 'cd "$1"; shift; exec "$@"' sh "$home" "$@" </dev/null >&2 9>&-
+    --no-new-privs env -i $environment /bin/sh -c 'cd "$1"; shift; exec "$@"' sh "$home" "$@" </dev/null 2>&1 9>&-
 }
 
 healthy() { # healthy UNIT DEADLINE STABLE URL HEARTBEAT USER [COMMAND...]: empty where the house has none
@@ -58,8 +58,9 @@ healthy() { # healthy UNIT DEADLINE STABLE URL HEARTBEAT USER [COMMAND...]: empt
     if [ "$now" -ge "$end" ]; then unit_failed "$unit" "is not well after $within s: $missing"; fi
     sleep 0.4
   done
-  if [ $# -gt 0 ] && ! probe "$unit" "$user" "$@"; then
-    unit_failed "$unit" "runs, but not on the release: see above"
+  if [ $# -gt 0 ] && ! said=$(probe "$unit" "$user" "$@"); then
+    printf '%s runs, but not on this release\n%s\n' "$unit" "$(printf '%s\n' "$said" | tail -n 6)" >&2
+    exit 77
   fi
   rm -f -- "$marks/$unit"
 }

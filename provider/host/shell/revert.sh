@@ -2,6 +2,7 @@
 # units.sh, health.sh and arm.sh. Ends with
 #   80  the release before runs again and is well       82  there was none; the unit is stopped
 #   81  it is in force again, but is not well           other codes: it could not be done
+: "${timer:?}"
 
 begin() { # begin HOUSE RELEASE MODE: under the lock, when it is time
   case $3 in
@@ -53,6 +54,7 @@ start_again() { # start_again UNIT: as far as it still has a file
 }
 
 told() { # told HOUSE CODE WORDS
+  disarm "$timer"
   settle "$1"
   logger -t wizard-house -p daemon.err -- "$1: $3" 9>&- || :
   echo "$3" >&2
