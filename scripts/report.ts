@@ -69,7 +69,25 @@ export function failureSummary(findings: Findings, options: SummaryOptions): str
         `npm run retire -- ${leaving.join(" ")} --abandon${stackOption(stack)}`,
     );
   }
-  return listed.join("\n");
+  return [...listed, ...hints(findings.failures, stack)].join("\n");
+}
+
+/** Words of the provider, and the command that is the operator's answer to them. */
+const ANSWERS: readonly (readonly [words: RegExp, when: string, command: string])[] = [
+  [/ is left alone since /, "when it is repaired", "deadman -- clear"],
+  [/ is refused since it failed there /, "if the cause lay elsewhere and is gone", "rejected -- clear"],
+];
+
+/** What an operator can do about failures beyond changing a house: one line for each kind. */
+function hints(failures: readonly Failure[], stack: string): string[] {
+  return ANSWERS.flatMap(([words, when, command]) => {
+    const houses = [
+      ...new Set(failures.filter(({ message }) => words.test(message)).map(({ house }) => house)),
+    ];
+    return houses.length === 0
+      ? []
+      : [`${when}: npm run ${command} ${houses.join(" ")}${stackOption(stack)}`];
+  });
 }
 
 /** One line about houses that moved, or came back just in time; empty if there is none. */

@@ -249,6 +249,23 @@ describe("findings", () => {
     ]);
   });
 
+  it("names the command that answers a failure, once for all houses", () => {
+    const left = (house: string) => ({
+      house,
+      message: `/srv/${house} is left alone since 2026-01-01: silent`,
+    });
+    const refused = {
+      house: "ezra",
+      message: "/srv/ezra: release 1 is refused since it failed there (x): change it",
+    };
+    const failures = [left("noah"), left("ruth"), refused];
+    const lines = failureSummary({ ...findingsOf([]), failures }, { stack: "prod", whole: true }).split("\n");
+    expect(lines.slice(-2)).toEqual([
+      "when it is repaired: npm run deadman -- clear noah ruth -s prod",
+      "if the cause lay elsewhere and is gone: npm run rejected -- clear ezra -s prod",
+    ]);
+  });
+
   it("says nothing after a run without failures", () => {
     const findings = findingsOf([step({ op: "create", old: null })]);
     expect(failureSummary(findings, { stack: "dev", houses: ["noah"], whole: true })).toBe("");

@@ -81,7 +81,7 @@ export function refuse(
   const { house, release, hold } = inputs;
   if (held !== undefined) {
     throw new LeftAlone(
-      `${house} is left alone since ${held}. Find out why, repair it, and then remove ${hold} on the host`,
+      `${house} is left alone since ${held}: nothing is changed there until somebody has removed ${hold} on the host`,
     );
   }
   if (waiting !== undefined && (waiting !== release || switches)) {
@@ -97,8 +97,8 @@ export function refuse(
   const words = refused.get(release);
   if (words !== undefined) {
     throw new LeftAlone(
-      `${house}: release ${release} is refused since it failed there (${words}). Change it; or, if the cause lay ` +
-        `elsewhere and is gone, remove its line from ${rejected(house)} on the host`,
+      `${house}: release ${release} is refused since it failed there (${words}, see ${rejected(house)} on the host): ` +
+        `change it`,
     );
   }
 }
