@@ -1,7 +1,9 @@
 """Names of banned families of providers in what an agent keeps itself: its jobs, its configuration, its logins.
 
-The same judgement as `fleet/banned.ts`, which a test compares with this one. Only structure is judged: who is named as a
-provider, a model, a host or a variable of a key. Prose is not, and nothing else is ever put out.
+The judgement of `fleet/banned.ts` on configurations, which a test compares with this one, but for two things that are
+not known here: what a command line would call, and whom the harness's own registry sends a provider's calls to. Only
+structure is judged: who is named as a provider, a model, a host or a variable of a key. Prose is not, and nothing else is
+ever put out.
 """
 
 import functools
@@ -19,11 +21,14 @@ MAX_NODES = 100_000
 MAX_DEPTH = 60
 
 PROVIDER_PLACE = re.compile(r"(^|_)(providers?|credential_pool)$")
-MODEL_PLACE = re.compile(r"(^|_)(models?|model_id|default_model|reference_models)$")
+MODEL_PLACE = re.compile(r"(^|_)(models?|model_id|default_model|reference_models|model_aliases|aliases|image)$")
 KEY_PLACE = re.compile(r"(^|_)(key_env|api_key_env|token_env|env_passthrough|docker_forward_env)$")
 PROSE_PLACE = re.compile(
     r"^(prompt|prompts|system_prompt|channel_prompts|personalities|platform_hints|description|role)$"
 )
+ENV_PLACE = re.compile(r"(^|_)env$")
+# By these an aggregator is told whom to use.
+ROUTING_PLACE = re.compile(r"^(only|order|allow)$")
 URL_PLACE = re.compile(r"(^|_)(url|host|endpoint|api_base)$")
 SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://", re.I)
 REFERENCE = re.compile(r"\$\{([^}:]+)")
@@ -138,26 +143,51 @@ def in_tree(families: list[dict], tree: object) -> Iterator[dict]:
 
 def judge(families: list[dict], value: str, path: list) -> dict | None:
     place = last_name(path)
-    if "env" in path and isinstance(path[-1], str):
-        family = variable(families, path[-1])
-        if family is not None:
-            return family
     for match in REFERENCE.finditer(value):
         family = variable(families, match[1])
         if family is not None:
             return family
-    if PROVIDER_PLACE.search(place):
+    # The map that the value's own key stands in.
+    names = [step for step in path if isinstance(step, str)]
+    parent = plain_place(names[-2]) if len(names) > 1 else ""
+    if ENV_PLACE.search(parent) and isinstance(path[-1], str):
+        return assigned(families, place, value)
+    if ENV_PLACE.search(place):
+        assignment = re.fullmatch(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", value, re.S)
+        if assignment is not None:
+            return assigned(families, assignment[1], assignment[2])
+    routing = ROUTING_PLACE.search(place) and parent in ("provider", "provider_routing")
+    if PROVIDER_PLACE.search(place) or routing:
         return provider(families, value) or url(families, value)
+    if place == "name" and parent == "custom_providers":
+        return provider(families, value)
     if KEY_PLACE.search(place):
         return variable(families, value)
-    if MODEL_PLACE.search(place) or (path[:1] == ["model"] and place in ("default", "name", "model")):
+    section = path[:1] == ["model"] and place in ("default", "name", "model")
+    if MODEL_PLACE.search(place) or parent in ("aliases", "model_aliases") or section:
         return model(families, value)
     return url(families, value) if SCHEME.search(value.strip()) or URL_PLACE.search(place) else None
 
 
 def last_name(path: list) -> str:
     """The closest map key: list items belong to the key of their list. What the harness noted counts like what was said."""
-    return next((step for step in reversed(path) if isinstance(step, str)), "").removesuffix("_snapshot")
+    return plain_place(next((step for step in reversed(path) if isinstance(step, str)), ""))
+
+
+def plain_place(name: str) -> str:
+    return name.removesuffix("_snapshot")
+
+
+def assigned(families: list[dict], name: str, value: str) -> dict | None:
+    """The family of a variable and its value; an empty one names nobody."""
+    if value.strip() == "":
+        return None
+    return (
+        variable(families, name)
+        or (provider(families, value) if re.search(r"_PROVIDER$", name, re.I) else None)
+        or (model(families, value) if re.search(r"_MODEL$", name, re.I) else None)
+        or (url(families, value) if re.search(r"_(URL|BASE|HOST|ENDPOINT)$", name, re.I) or "://" in value else None)
+    )
 
 
 def provider(families: list[dict], value: str) -> dict | None:
@@ -172,14 +202,15 @@ def model(families: list[dict], value: str) -> dict | None:
 
 
 def url(families: list[dict], value: str) -> dict | None:
-    host = host_of(value)
-    if host is None:
-        return None
+    """By its hosts, or by the model that clouds name in the path."""
+    hosts = hosts_of(value)
 
-    def host_fits(pattern: str) -> bool:
-        return fits(pattern, host) or (pattern.startswith("*.") and host == pattern[2:].lower())
+    def hosts_fit(pattern: str) -> bool:
+        bare = pattern[2:].lower() if pattern.startswith("*.") else None
+        return any(fits(pattern, host) or host == bare for host in hosts)
 
-    return first(families, "hosts", host_fits)
+    named = re.search(r"/(?:publishers|models?)/([^?#]+)", normal(value))
+    return first(families, "hosts", hosts_fit) or (model(families, named[1]) if named else None)
 
 
 def variable(families: list[dict], value: str) -> dict | None:
@@ -199,13 +230,19 @@ def normal(text: str) -> str:
     return IGNORABLE.sub("", unicodedata.normalize("NFKC", plain_text)).strip().lower()
 
 
-def host_of(value: str) -> str | None:
-    text = normal(value)
-    address = text if SCHEME.search(text) else f"https://{text.lstrip('/')}"
+def hosts_of(value: str) -> list[str]:
+    """The host of a URL, then those of URLs inside it and the parts of its path that are host names themselves."""
+    # Clients take a backslash for a slash.
+    text = normal(value).replace("\\", "/")
+    inner = [match[0] for match in re.finditer(r"(?<=.)(?:[a-z][a-z0-9+.-]*:)?//[^/?#&\s]+", text)]
+    path = re.split(r"[?#]", re.sub(r"^[a-z][a-z0-9+.-]*://[^/]*", "", text))[0]
+    steps = [step for step in path.split("/") if re.fullmatch(r"[^.]+(\.[^.]+)+", step)]
+    return [host for host in map(host_of, [text, *inner, *steps]) if host]
+
+
+def host_of(text: str) -> str | None:
     try:
-        # Clients take a backslash for a slash.
-        parts = urlsplit(address.replace("\\", "/"))
-        host = parts.hostname
+        host = urlsplit(text if SCHEME.search(text) else f"https://{text.lstrip('/')}").hostname
         return host.encode("idna").decode().rstrip(".") if host else None
     except (ValueError, UnicodeError):
         return None
@@ -221,8 +258,8 @@ def fits(pattern: str, text: str) -> bool:
 
 
 def shown(name: str) -> str:
-    """A name as it may be put out: of a URL the host, since the rest can hold a password."""
-    return plain(host_of(name) or "(a URL)" if SCHEME.search(name.strip()) else name)
+    """A name as it may be put out: of a URL its host alone, since the rest can hold a password."""
+    return plain(next(iter(hosts_of(name)), "(a URL)") if "://" in name else name)
 
 
 def plain(text: str, most: int = 80) -> str:

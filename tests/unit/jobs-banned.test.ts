@@ -8,6 +8,8 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import { bannedInConfig } from "../../fleet/banned.ts";
 import { loadFleet } from "../../fleet/index.ts";
+import type { BannedFamily } from "../../fleet/model.ts";
+import { FAMILIES, TABLES } from "./policies-banned-cases.ts";
 
 const SCRIPT = new URL("../../components/jobs/merge-jobs.py", import.meta.url).pathname;
 const PYTHON = execFileSync("python3", ["-c", "import sys; print(sys.executable)"], {
@@ -28,9 +30,9 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(home, { recursive: true, force: true }));
 
-function findings(): Findings {
+function findings(judged: readonly BannedFamily[] = families): Findings {
   const { status, stdout, stderr } = spawnSync(PYTHON, ["-I", "-S", "-B", SCRIPT, "findings", "-", home], {
-    input: JSON.stringify(families),
+    input: JSON.stringify(judged),
     encoding: "utf8",
   });
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
@@ -145,6 +147,10 @@ describe("the same judgement as the fleet's own", () => {
     ["a URL with a port, a dot, a user", { a: { url: "https://u:p@API.Anthropic.com.:443/x" } }],
     ["a URL with backslashes", { a: { url: "https://api.anthropic.com\\v1" } }],
     ["the domain itself", { a: { url: "https://anthropic.com" } }],
+    ["a URL that is passed on", { a: { url: "https://relay.example/https://api.anthropic.com/v1" } }],
+    ["one in a query", { a: { url: "https://relay.example/?url=https%3A%2F%2Fapi.anthropic.com" } }],
+    ["a host in a path", { a: { url: "https://relay.example/api.anthropic.com/v1" } }],
+    ["a model in a path", { a: { url: "https://cloud.example/publishers/anthropic/models/claude-x" } }],
     ["a look-alike", { a: { url: "https://notanthropic.com/anthropic" } }],
     ["a reference to a key", { a: { b: "Bearer ${ANTHROPIC_API_KEY}" } }],
     [
@@ -170,6 +176,16 @@ describe("the same judgement as the fleet's own", () => {
     const found = findings().findings.map(({ path }) => path);
     // A step of a path is shown in printable letters and only so long; none above needs more.
     expect(found).toEqual(expected);
+  });
+
+  /** The rule's own cases, but for those with a command line: what one would call is not judged on the host. */
+  const cases = (TABLES["a configuration"]?.cases as readonly (readonly [unknown, string])[]).filter(
+    ([tree]) => !/"(command|cmd|exec)":/.test(JSON.stringify(tree)),
+  );
+  test.each(cases)("%j", (tree, expected) => {
+    auth(tree);
+    const found = findings(FAMILIES).findings.map(({ path }) => path);
+    expect(found.join(" ")).toBe(expected);
   });
 
   test("and the table finds something, and lets something pass", () => {
