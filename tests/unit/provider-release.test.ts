@@ -895,7 +895,7 @@ describe("on a live host", () => {
       [
         "rejected",
         `${wanted}\t2026-01-01T00:00:00Z\tit was not well`,
-        "is refused since it failed there (2026-01-01T00:00:00Z it was not well)",
+        "is refused since it failed there (2026-01-01T00:00:00Z it was not well; see ",
       ],
       ["revoked", `${wanted}\t2026-01-01T00:00:00Z\tleaked`, "has been revoked"],
     ])("to a release that is %s is refused", (file, text, words) => {

@@ -97,7 +97,7 @@ export function refuse(
   const words = refused.get(release);
   if (words !== undefined) {
     throw new LeftAlone(
-      `${house}: release ${release} is refused since it failed there (${words}, see ${rejected(house)} on the host): ` +
+      `${house}: release ${release} is refused since it failed there (${words}; see ${rejected(house)} on the host): ` +
         `change it`,
     );
   }

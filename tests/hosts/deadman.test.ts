@@ -1,0 +1,179 @@
+/**
+ * The deadman switch with the real gateway: what it does for an agent that has gone silent, and what an operator sees. It
+ * is run by hand with a grace of seconds; that cron runs it is seen in fleet.test.ts.
+ */
+import { rmSync } from "node:fs";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+import { exec, type Machine } from "../../testbed/index.ts";
+import { inside, makeHostFleet, type HostFleet } from "./fleet.ts";
+import { freshMachines } from "./machines.ts";
+
+const HOUSE = "/srv/wizards/bezalel";
+const UNIT = "hermes-bezalel.service";
+const STATE = "/var/lib/wizard-houses/bezalel";
+const CONF = "/run/deadman-of-test.conf";
+const GRACE = 3;
+
+let machine: Machine;
+let fleet: HostFleet;
+const host = (script: string): Promise<string> => inside(machine, script);
+const holds = async (script: string): Promise<boolean> => (await exec(machine, script)).code === 0;
+const answers = (port: number): Promise<boolean> =>
+  holds(`curl -s -m 2 http://127.0.0.1:${port}/health | grep -q '"status": *"ok"'`);
+const pidOf = async (): Promise<string> => (await host(`systemctl show -p MainPID --value ${UNIT}`)).trim();
+const released = async (house: string): Promise<string> =>
+  (await host(`readlink /srv/wizards/${house}/current`)).trim();
+
+async function until(what: string, seconds: number, condition: () => Promise<boolean>): Promise<void> {
+  for (const end = Date.now() + seconds * 1000; !(await condition()); await sleep(100)) {
+    if (Date.now() > end)
+      throw new Error(`${what}: not within ${seconds} s\n${await host("journalctl -n 60 --no-pager")}`);
+  }
+}
+
+/** The switch looks once. */
+const look = (): Promise<string> => host(`/bin/sh ${HOUSE}/current/deadman/deadman.sh ${CONF}`);
+
+/** Silence for longer than the grace: the process is there and does nothing. */
+async function silenced(): Promise<void> {
+  await host(`kill -STOP ${await pidOf()}`);
+  // What was written just before is still a sign of life.
+  await look();
+  await sleep((GRACE + 1) * 1000);
+}
+
+/** A release in which only the words of the houses differ, so that nobody is restarted for it. */
+let rules = 0;
+const change = (): void => fleet.edit("wizards/base/SOUL.md", /$/, `\nRule ${++rules}.\n`);
+
+beforeAll(async () => {
+  [machine] = (await freshMachines(1)) as [Machine];
+  fleet = await makeHostFleet({ forge: machine });
+  fleet.editFleet((data) => {
+    data.houses = ["bezalel", "ezra"];
+    data.rollout = "parallel";
+    delete data.hosts["tower"];
+  });
+  fleet.edit("wizards/ezra/house.yaml", "host: tower", "host: forge");
+  rmSync(path.join(fleet.work.dir, "wizards", "allegro"), { recursive: true });
+  const { code, stdout, stderr } = await fleet.run("up", ["--yes"]);
+  if (code !== 0) throw new Error(stdout + stderr);
+  // Cron's own looks, once a minute, would get in the way.
+  await host(
+    `systemctl stop cron && sed 's/^GRACE=.*/GRACE=${GRACE}/' ${HOUSE}/current/deadman/deadman.conf >${CONF}`,
+  );
+});
+afterAll(() => fleet?.cleanup());
+
+describe("a gateway", () => {
+  it("that gives signs of life is left alone", async () => {
+    const pid = await pidOf();
+    await look();
+    await look();
+    expect(await pidOf()).toBe(pid);
+  });
+
+  it("that hangs is started anew and answers", async () => {
+    const pid = await pidOf();
+    await silenced();
+    await look();
+    await until(
+      "another process that answers",
+      60,
+      async () => (await pidOf()) !== pid && (await answers(8642)),
+    );
+    expect(await host(`journalctl -t deadman-bezalel -o cat`)).toContain("attempt 1 of 3");
+    expect(await holds(`test -e ${STATE}/deadman_active`)).toBe(false);
+  });
+
+  it("on a release that is not the last good one goes back to that, and the release is refused", async () => {
+    const good = await released("bezalel");
+    const other = "releases/aaaaaaaaaaaaaaaa";
+    await host(`cp -a ${HOUSE}/${good} ${HOUSE}/${other} && ln -sfn ${other} ${HOUSE}/current`);
+    const pid = await pidOf();
+    await silenced();
+    await look();
+    await until(
+      "another process that answers",
+      60,
+      async () => (await pidOf()) !== pid && (await answers(8642)),
+    );
+    expect(await released("bezalel")).toBe(good);
+    expect(await host(`cut -f 1,3 ${HOUSE}/rejected`)).toMatch(/^aaaaaaaaaaaaaaaa\tdeadman: no sign of life/);
+  });
+
+  it("that waits for its confirmation is left to the revert", async () => {
+    await host(`mkdir ${HOUSE}/pending`);
+    const pid = await pidOf();
+    await silenced();
+    await look();
+    expect(await pidOf()).toBe(pid);
+    await host(`rmdir ${HOUSE}/pending; kill -CONT ${pid}`);
+  });
+
+  it("that falls silent again and again is given up, and a human is called", async () => {
+    for (let turn = 0; turn < 2; turn++) {
+      const pid = await pidOf();
+      await until("life", 60, () => answers(8642));
+      await silenced();
+      await look();
+      if (turn === 0) await until("another process", 60, async () => (await pidOf()) !== pid);
+    }
+    expect(await host(`cat ${STATE}/deadman_active`)).toMatch(
+      /^20\S+Z\tno sign of life for \d+ s, .*did not help\n$/,
+    );
+    expect(await host("journalctl -t deadman-bezalel -p alert -o cat")).toContain("deadman_active");
+    // From now on it looks on.
+    const pid = await pidOf();
+    await sleep((GRACE + 1) * 1000);
+    await look();
+    expect(await pidOf()).toBe(pid);
+  });
+});
+
+describe("a house that was given up", () => {
+  it("is left alone by updates, by name, while the others are brought up to date", async () => {
+    const before = { bezalel: await released("bezalel"), ezra: await released("ezra") };
+    change();
+    const { code, stdout, stderr } = await fleet.run("up", ["--yes"]);
+    expect(code).toBe(1);
+    expect(stdout + stderr).toMatch(/bezalel: .* is left alone since 20\S+Z no sign of life/);
+    expect(stdout + stderr).toContain("when it is repaired: npm run deadman -- clear bezalel -s testbed");
+    expect(await released("bezalel")).toBe(before.bezalel);
+    expect(await released("ezra")).not.toBe(before.ezra);
+    const outputs = await fleet.run("pulumi", ["-s", "testbed", "stack", "output", "--json"]);
+    expect(JSON.parse(outputs.stdout)).toMatchObject({
+      houses: {
+        bezalel: { deadman: expect.stringContaining("no sign of life") as string },
+        ezra: { deadman: "" },
+      },
+    });
+  });
+
+  it("is drift, and is told by status", async () => {
+    const drift = await fleet.run("drift");
+    expect(drift.code).not.toBe(0);
+    expect(drift.stdout + drift.stderr).toMatch(/bezalel: .*hold/);
+    const { code, stdout } = await fleet.run("deadman", ["status"]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(
+      /^bezalel: deadman_active since 20\S+Z no sign of life.*\nezra: its deadman switch watches\n$/,
+    );
+  });
+
+  it("is taken back by an act of its own, and converges with the next update", async () => {
+    const { code, stdout } = await fleet.run("deadman", ["clear", "bezalel"]);
+    expect(code).toBe(0);
+    expect(stdout).toContain("cleared");
+    await host(`kill -CONT ${await pidOf()}`);
+    const up = await fleet.run("up", ["--yes"]);
+    expect(up.code, up.stdout + up.stderr).toBe(0);
+    expect(await answers(8642)).toBe(true);
+    const again = await fleet.run("drift");
+    expect(again.code, again.stdout + again.stderr).toBe(0);
+  });
+});
