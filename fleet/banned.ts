@@ -25,8 +25,8 @@ export interface Surroundings {
 }
 
 const PROVIDER_PLACE = /(^|_)providers?$/;
-const MODEL_PLACE = /(^|_)(models?|model_id|default_model|reference_models|model_aliases|aliases|image)$/;
-const KEY_PLACE = /(^|_)(key_env|api_key_env|token_env|env_passthrough|docker_forward_env)$/;
+const MODEL_PLACE = /(^|_)(models?|model_id|model_aliases|image)$|^aliases$/;
+const KEY_PLACE = /(^|_)(key_env|token_env|env_passthrough|forward_env)$/;
 const ENV_PLACE = /(^|_)env$/;
 const PROSE_PLACE =
   /^(prompt|prompts|system_prompt|channel_prompts|personalities|platform_hints|description|role)$/;
@@ -100,10 +100,9 @@ export function bannedVariable(
 
 const MODEL_OPTION = /^--?(m|models?|.*-model)$/i;
 const PROVIDER_OPTION = /^--?(p|providers?|.*-provider)$/i;
-const SHELL = /^(?:ba|da)?sh$/;
+const SHELL = /sh$/;
 /** Programs that run the one behind them. */
-const WRAPPER =
-  /^(env|exec|nice|nohup|timeout|setsid|xargs|sudo|(?:ba|da)?sh|npx|uvx|pnpx|bunx|pipx|command)$/;
+const WRAPPER = /^(env|exec|nice|nohup|timeout|setsid|xargs|sudo|npx|uvx|pnpx|bunx|pipx|command)$/;
 
 /**
  * The family that a command line would call: by its program, its options for model and provider, variables set in it,
@@ -118,20 +117,22 @@ export function bannedInCommand(
   for (const [index, word] of words.entries()) {
     const [option = "", attached] = /^(--?[A-Za-z][\w-]*)=(.*)$/s.exec(word)?.slice(1) ?? [word];
     const named = attached ?? words[index + 1] ?? "";
+    const value = attached ?? word;
     const set = assignment(word);
     const family =
       (MODEL_OPTION.test(option) ? bannedModel(banned, named) : undefined) ??
       (PROVIDER_OPTION.test(option) ? bannedProvider(banned, named) : undefined) ??
       (set === undefined ? undefined : bannedVariable(banned, ...set)) ??
-      (/^[a-z][a-z0-9+.-]*:\/\//i.test(attached ?? word) ? bannedUrl(banned, attached ?? word) : undefined) ??
+      (/^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? bannedUrl(banned, value) : undefined) ??
       (program ? bannedProgram(banned, word) : undefined) ??
       (shell && /^-[a-z]*c$/.test(words[index - 1] ?? "")
         ? firstBanned(banned, shellCommands(word))
         : undefined);
     if (family !== undefined) return family;
     const skipped = set !== undefined || word.startsWith("-") || /^\d+[smhd]?$/.test(word);
-    shell ||= program && SHELL.test(baseName(word));
-    program = program && (skipped || WRAPPER.test(baseName(word)));
+    const isShell = SHELL.test(baseName(word));
+    shell ||= program && isShell;
+    program &&= skipped || isShell || WRAPPER.test(baseName(word));
   }
   return undefined;
 }
@@ -201,9 +202,7 @@ function judge(
   // As the harness does: once, and what is not set stays as it is.
   const value = written.replace(/\$\{([^}]+)\}/g, (whole, name: string) => env?.get(name) ?? whole);
   const parent = lastName(path.slice(0, path.lastIndexOf(place)));
-  if (ENV_PLACE.test(parent) && typeof path.at(-1) === "string") {
-    return bannedVariable(banned, place, value);
-  }
+  if (ENV_PLACE.test(parent)) return bannedVariable(banned, place, value);
   if (ENV_PLACE.test(place)) {
     const set = assignment(value);
     if (set !== undefined) return bannedVariable(banned, ...set);
@@ -216,7 +215,7 @@ function judge(
   const isModel =
     MODEL_PLACE.test(place) ||
     /^(model_)?aliases$/.test(parent) ||
-    (path[0] === "model" && ["default", "name", "model"].includes(place));
+    (path[0] === "model" && ["default", "name"].includes(place));
   if (isModel) return bannedModel(banned, value);
   const looksLikeUrl =
     /^[a-z][a-z0-9+.-]*:\/\//i.test(value.trim()) || /(^|_)(url|host|endpoint|api_base)$/.test(place);
@@ -239,7 +238,7 @@ function bannedAnswerer(
 /** Commands of text or of a list of words; arguments that stand beside them belong to the last. */
 function commandsAt(command: unknown, args: unknown): string[][] {
   const commands = typeof command === "string" ? shellCommands(command) : [strings(command)];
-  return [...commands.slice(0, -1), [...(commands.at(-1) ?? []), ...strings(args)]];
+  return [...commands, [...(commands.at(-1) ?? []), ...strings(args)]];
 }
 
 function firstBanned(

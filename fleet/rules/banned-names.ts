@@ -46,7 +46,7 @@ export function bannedUrl(banned: readonly BannedFamily[], url: string): BannedF
 /** The name of an environment variable that holds a credential. */
 export function bannedKey(banned: readonly BannedFamily[], name: string): BannedFamily | undefined {
   const variable = normalise(name);
-  return banned.find((family) => family.keys.some((pattern) => fits(pattern.toLowerCase(), variable)));
+  return banned.find((family) => family.keys.some((pattern) => fits(pattern, variable)));
 }
 
 /** Lower case, compatibility forms folded, percent-encoding undone, blanks trimmed. */
@@ -72,14 +72,14 @@ function hostsOf(url: string): string[] {
   // Clients take a backslash for a slash.
   const text = normalise(url).replaceAll("\\", "/");
   const inner = [...text.matchAll(/(?<=.)(?:[a-z][a-z0-9+.-]*:)?\/\/[^/?#&\s]+/g)].map(([found]) => found);
-  const [path = ""] = text.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/]*/, "").split(/[?#]/);
-  const steps = path.split("/").filter((step) => /^[^.]+(\.[^.]+)+$/.test(step));
+  const [path = ""] = text.split(/[?#]/);
+  const steps = path.split("/").filter((step) => step.includes("."));
   return [text, ...inner, ...steps].flatMap((one) => hostOf(one) ?? []);
 }
 
 /** `undefined` where there is no host, e.g. in an empty string. */
 function hostOf(text: string): string | undefined {
-  const withScheme = /^[a-z][a-z0-9+.-]*:\/\//.test(text) ? text : `https://${text.replace(/^\/+/, "")}`;
+  const withScheme = /^[a-z][a-z0-9+.-]*:\/\//.test(text) ? text : `https://${text}`;
   try {
     // Unknown schemes leave the host as written, so it is read as https, which also resolves punycode.
     const { hostname } = new URL(withScheme.replace(/^[a-z][a-z0-9+.-]*:/, "https:"));

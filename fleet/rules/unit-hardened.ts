@@ -58,7 +58,7 @@ export function houseUnitFindings(text: string, house: { path: string; user: str
   // More than the agent's home is data of the host, or the release itself.
   const writable = unit.list("ReadWritePaths").filter((path) => {
     const plain = path.replace(/^[-+]+/, "");
-    const inHome = plain === `${house.path}/home` || plain.startsWith(`${house.path}/home/`);
+    const inHome = inside(`${house.path}/home`, plain);
     const data = /^\/(srv|mnt|media|data)\//.test(plain) && !overlaps(plain, house.path);
     return !(inHome || data);
   });
@@ -82,7 +82,7 @@ export function hostUnitFindings(text: string, settings: PolicySettings["unit-ha
   ];
 }
 
-/** As root a house runs one thing and ends, and the thing is of the release or of the system. */
+/** As root a house runs one thing and ends, and the thing lies where its agent cannot write. */
 function rootUnitFindings(unit: UnitReader, path: string): Finding[] {
   const findings: Finding[] = [];
   if (unit.last("Type") !== "oneshot") {
@@ -90,14 +90,17 @@ function rootUnitFindings(unit: UnitReader, path: string): Finding[] {
   }
   for (const { name, value } of unit.commands()) {
     const words = shellWords(value.replace(/^[-@:+!]+/, ""));
-    const foreign = words.filter(
-      (word) => word.startsWith(`${path}/`) && !word.startsWith(`${path}/current/`),
-    );
-    if (foreign.length > 0 || words.some((word) => word.split("/").includes(".."))) {
-      findings.push(wrong(name, foreign[0], `scripts below ${path}/current, which root owns`));
+    const agents = words.find((word) => inside(`${path}/home`, word) || inside(`${path}/log`, word));
+    const foreign = agents ?? words.find((word) => word.split("/").includes(".."));
+    if (foreign !== undefined) {
+      findings.push(wrong(name, foreign, `what root owns: nothing in ${path}/home or ${path}/log`));
     }
   }
   return findings;
+}
+
+function inside(folder: string, word: string): boolean {
+  return word === folder || word.startsWith(`${folder}/`);
 }
 
 function sandboxFindings(

@@ -8,7 +8,7 @@ const UNIT = "host:index:Unit";
 export const unitHardened: ResourceRule = {
   name: "unit-hardened",
   description:
-    "Units run as an account of their own in a full sandbox, with no more opened than house.yaml can open; as root a house runs its release's scripts only, once.",
+    "Units run as an account of their own in a full sandbox, with no more opened than house.yaml can open; as root a house runs only what its agent cannot write, and once.",
   remediation: "Keep the directives of the gateway's unit; open what tools need under sandbox in house.yaml.",
   whenLoading: "nothing",
   types: [RELEASE, UNIT],

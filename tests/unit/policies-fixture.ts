@@ -9,6 +9,8 @@ import { ENVIRONMENTS, type Environment, loadFleet, renderHouse } from "../../fl
 import { loadRulebook } from "../../fleet/load.ts";
 import type { Rulebook } from "../../fleet/rules/model.ts";
 import { allPolicies } from "../../policies/rules.ts";
+import { complete } from "../../provider/resources/release/complete.ts";
+import type { Values } from "../../provider/values.ts";
 
 export const WIZARDS = path.join(import.meta.dirname, "..", "..", "wizards");
 export const RELEASE = "host:index:Release";
@@ -37,7 +39,9 @@ let recording: Registered[] = [];
 const mocked = pulumi.runtime.setMocks(
   {
     newResource: ({ type, name, inputs }) => {
-      recording.push({ type, name, inputs: unwrapped(inputs) as Record<string, unknown> });
+      const given = unwrapped(inputs) as Values;
+      // A policy sees what the provider's check has made of the inputs.
+      recording.push({ type, name, inputs: type === RELEASE ? complete(given).inputs : given });
       return { id: type.startsWith("fleet:") ? "" : name, state: inputs };
     },
     call: ({ token }) => {
