@@ -21,8 +21,8 @@ MAX_NODES = 100_000
 MAX_DEPTH = 60
 
 PROVIDER_PLACE = re.compile(r"(^|_)(providers?|credential_pool)$")
-MODEL_PLACE = re.compile(r"(^|_)(models?|model_id|default_model|reference_models|model_aliases|aliases|image)$")
-KEY_PLACE = re.compile(r"(^|_)(key_env|api_key_env|token_env|env_passthrough|docker_forward_env)$")
+MODEL_PLACE = re.compile(r"(^|_)(models?|model_id|model_aliases|image)$|^aliases$")
+KEY_PLACE = re.compile(r"(^|_)(key_env|token_env|env_passthrough|forward_env)$")
 PROSE_PLACE = re.compile(
     r"^(prompt|prompts|system_prompt|channel_prompts|personalities|platform_hints|description|role)$"
 )
@@ -150,7 +150,7 @@ def judge(families: list[dict], value: str, path: list) -> dict | None:
     # The map that the value's own key stands in.
     names = [step for step in path if isinstance(step, str)]
     parent = plain_place(names[-2]) if len(names) > 1 else ""
-    if ENV_PLACE.search(parent) and isinstance(path[-1], str):
+    if ENV_PLACE.search(parent):
         return assigned(families, place, value)
     if ENV_PLACE.search(place):
         assignment = re.fullmatch(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", value, re.S)
@@ -163,7 +163,7 @@ def judge(families: list[dict], value: str, path: list) -> dict | None:
         return provider(families, value)
     if KEY_PLACE.search(place):
         return variable(families, value)
-    section = path[:1] == ["model"] and place in ("default", "name", "model")
+    section = path[:1] == ["model"] and place in ("default", "name")
     if MODEL_PLACE.search(place) or parent in ("aliases", "model_aliases") or section:
         return model(families, value)
     return url(families, value) if SCHEME.search(value.strip()) or URL_PLACE.search(place) else None
@@ -235,8 +235,7 @@ def hosts_of(value: str) -> list[str]:
     # Clients take a backslash for a slash.
     text = normal(value).replace("\\", "/")
     inner = [match[0] for match in re.finditer(r"(?<=.)(?:[a-z][a-z0-9+.-]*:)?//[^/?#&\s]+", text)]
-    path = re.split(r"[?#]", re.sub(r"^[a-z][a-z0-9+.-]*://[^/]*", "", text))[0]
-    steps = [step for step in path.split("/") if re.fullmatch(r"[^.]+(\.[^.]+)+", step)]
+    steps = [step for step in re.split(r"[?#]", text)[0].split("/") if "." in step]
     return [host for host in map(host_of, [text, *inner, *steps]) if host]
 
 
