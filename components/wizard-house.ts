@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 import type { Fleet, House, RenderedHouse, SandboxSettings } from "../fleet/model.ts";
 import { Release, User, type Connection } from "../provider/sdk.ts";
-import { CronManager } from "./cron-manager.ts";
+import { CronManager, mergeJobs } from "./cron-manager.ts";
 import { DeadmanSwitch } from "./deadman-switch.ts";
 import { GoldenState } from "./golden-state.ts";
 import { HermesGateway } from "./hermes-gateway.ts";
@@ -113,6 +113,7 @@ export class WizardHouse extends pulumi.ComponentResource {
       child,
     );
 
+    const merging = mergeJobs(path, harness.venv);
     // The account comes first: the release's files and folders belong to it.
     const account = new User(
       `${name}-user`,
@@ -134,6 +135,7 @@ export class WizardHouse extends pulumi.ComponentResource {
           ...settings,
         },
         ...(revertAfter !== undefined && { revertAfter }),
+        jobs: { user, apply: merging.apply, compare: merging.compare },
         hold: deadman.flag,
         adopt: house.adopt,
       },

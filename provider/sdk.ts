@@ -123,6 +123,11 @@ export interface ReleaseArgs {
   health?: HealthArgs;
   /** Seconds until an unconfirmed release is reverted by the host itself. Default 120. Live hosts only. */
   revertAfter?: number;
+  /**
+   * What of the house goes into a file that its agent writes as well, by two programs that run as `user`: `apply` after
+   * each switch and where `compare` says that they differ. Live hosts only.
+   */
+  jobs?: { user: string; apply: string[]; compare: string[] };
   /** File that, while it exists, keeps the house from being changed; its text says why. */
   hold?: string;
   /** Folders outside the house in which what runs in it keeps records, e.g. `/var/lib/x/bezalel`; destroy removes them. */

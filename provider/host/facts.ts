@@ -42,6 +42,15 @@ export interface UnitState {
   dropIns: string[];
 }
 
+/** Has a minute; what it says is cut at 64 KiB. */
+export interface Question {
+  user: string;
+  argv: string[];
+}
+
+/** What a {@link Question} is known by among the facts. */
+export const questionKey = ({ user, argv }: Question): string => [user, ...argv].join(" ");
+
 export interface FactRequest {
   /** Absolute paths on the host. Regular files are read for their digest. */
   paths: string[];
@@ -57,6 +66,8 @@ export interface FactRequest {
   folders: string[];
   /** Short files whose words are wanted, in folders that only root may write to. */
   texts: string[];
+  /** Programs that only look, each run as an account that is not trusted. Not run in a folder that stands for a host. */
+  questions: Question[];
   /** Account names to look up. */
   accounts: string[];
   /** Debian packages, by name. Not looked at in a folder that stands for a host. */
@@ -74,6 +85,8 @@ export interface Facts {
   folders: Map<string, FolderEntry[]>;
   /** The last 8 KiB of each, without its last line break; `undefined` in the map means: no such file. */
   texts: Map<string, string | undefined>;
+  /** By {@link questionKey}: standard output of those that ended with 0, else `undefined`. Empty where none was run. */
+  answers: Map<string, string | undefined>;
   /** `undefined` in the map means: proven not there. */
   accounts: Map<string, Account | undefined>;
   /** Empty where nothing runs: in a folder that stands for a host. */
@@ -88,6 +101,7 @@ export const noFacts: FactRequest = {
   units: [],
   folders: [],
   texts: [],
+  questions: [],
   accounts: [],
   packages: [],
 };
@@ -100,6 +114,9 @@ export function mergeRequests(requests: FactRequest[]): FactRequest {
     units: [...new Set(requests.flatMap((r) => r.units))],
     folders: [...new Set(requests.flatMap((r) => r.folders))],
     texts: [...new Set(requests.flatMap((r) => r.texts))],
+    questions: [
+      ...new Map(requests.flatMap((r) => r.questions).map((one) => [questionKey(one), one])).values(),
+    ],
     accounts: [...new Set(requests.flatMap((r) => r.accounts))],
     packages: [...new Set(requests.flatMap((r) => r.packages))],
   };
@@ -144,6 +161,16 @@ export function factScript(request: FactRequest, vantage: Vantage): string {
         `tail -c ${TEXT_BYTES} -- ${real(text)} | tr -d '\\0'; else printf 'absent\\0'; fi; printf '\\0'`,
     );
   }
+  if (vantage.prefix === "") {
+    for (const { user, argv } of request.questions) {
+      const key = shellQuote(questionKey({ user, argv }));
+      const as = `--reuid=${shellQuote(user)} --regid=${shellQuote(user)} --clear-groups --no-new-privs --reset-env`;
+      lines.push(
+        `printf 'answer\\0%s\\0' ${key}; said=$(timeout -k 2 60 setpriv ${as} ${argv.map(shellQuote).join(" ")} ` +
+          `</dev/null 2>/dev/null) && c=0 || c=$?; printf '%s\\0%.${ANSWER_BYTES}s\\0' "$c" "$said"`,
+      );
+    }
+  }
   for (const account of request.accounts) {
     const name = shellQuote(account);
     lines.push(
@@ -167,6 +194,7 @@ export function factScript(request: FactRequest, vantage: Vantage): string {
 
 /** More than this of a text is nobody's words. */
 const TEXT_BYTES = 8192;
+const ANSWER_BYTES = 65_536;
 
 const KINDS: Record<number, string> = {
   0o01: "a named pipe",
@@ -215,7 +243,7 @@ function parseAccount(line: string): Account {
 
 /** The marks behind the digests; a digest's record starts with 64 hex digits and so is never taken for one. */
 const isSection = (field: string): boolean =>
-  ["folder", "text", "account", "units", PACKAGES_MARK, "end"].includes(field);
+  ["folder", "text", "answer", "account", "units", PACKAGES_MARK, "end"].includes(field);
 
 /**
  * Reads the answer to {@link factScript}. What a host says is hostile input: anything unexpected is an error.
@@ -284,6 +312,12 @@ export function parseFacts(request: FactRequest, vantage: Vantage, answer: Buffe
     texts.set(path, present ? text.replace(/\n$/, "") : undefined);
     field = next();
   }
+  const answers = new Map<string, string | undefined>();
+  while (field === "answer") {
+    const [key, code, said] = [next(), next(), next()];
+    answers.set(key, code === "0" ? said : undefined);
+    field = next();
+  }
   while (field === "account") {
     const name = next();
     field = next();
@@ -311,7 +345,7 @@ export function parseFacts(request: FactRequest, vantage: Vantage, answer: Buffe
   for (const path of unopenedOnly(request)) {
     if (!paths.has(path)) paths.set(path, fromUnopenedStat(stats.get(path)));
   }
-  return { paths, folders, texts, accounts, units, packages };
+  return { paths, folders, texts, answers, accounts, units, packages };
 }
 
 /** Drop-ins of the distribution's, or for all units of a kind, are not one unit's own. */

@@ -25,6 +25,8 @@ export interface Revert {
   restarts: string[];
   /** When the release before counts as well. */
   health: HealthStep;
+  /** What is tried when it does; a failure of it is no failure of the revert. */
+  merge: Step[];
 }
 
 /** Exit codes of the script, and of every script that has run it. */
@@ -39,7 +41,7 @@ const VANTAGE = { prefix: "", owners: true };
 
 /** Text of `<house>/pending/revert.sh`. */
 export function revertScript(revert: Revert): string {
-  const { house, current, release, previous, undo, stops, restarts, health } = revert;
+  const { house, current, release, previous, undo, stops, restarts, health, merge } = revert;
   const [at, from] = [shellQuote(house), shellQuote(release)];
   const lines = (steps: Step[]): string[] => steps.map((step) => stepLine(step, VANTAGE));
   const stopAll = lines([...new Set([...stops, health.unit])].map((unit) => ({ do: "stop-unit", unit })));
@@ -63,6 +65,7 @@ export function revertScript(revert: Revert): string {
     "reload_units",
     `if [ "$1" = boot ]; then ${told(0, `release ${previous} is in force again`)}; fi`,
     `if (${[...restarts.map((unit) => `start_again ${shellQuote(unit)}`), ...lines([health])].join(" && ")}); then`,
+    ...lines(merge).map((line) => `  (${line}) || :`),
     `  ${told(REVERTED, `release ${previous} runs again and is well`)}`,
     "fi",
     told(UNWELL, `release ${previous} is in force again, but ${health.unit} is not well on it either`),
@@ -71,7 +74,7 @@ export function revertScript(revert: Revert): string {
     "#!/bin/sh",
     `# Takes ${house} back from release ${release}, which nobody has confirmed. Written by the provider before the switch.`,
     "PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH",
-    ...stepFunctions([...undo, health], VANTAGE, ["units", "health", "arm"]),
+    ...stepFunctions([...undo, health, ...merge], VANTAGE, ["units", "health", "arm"]),
     `timer=${shellQuote(revertTimer(house))}`,
     shellText("revert"),
     `begin ${at} ${from} "\${1:-}"`,

@@ -6,7 +6,7 @@ import { CannotLook, Cancelled, ChangeFailed, type Aftermath } from "../errors.t
 import { explained } from "./advice.ts";
 import { factScript, mergeRequests, parseFacts, printable, type FactRequest, type Facts } from "./facts.ts";
 import { REVERTED, STOPPED, TOO_LATE, UNWELL } from "./revert.ts";
-import { DONE, GO, planScript, READY, type Plan } from "./steps.ts";
+import { DONE, GO, planScript, READY, UNMERGED, type Plan } from "./steps.ts";
 import type { Answer, Transport } from "./transport.ts";
 
 const OBSERVE_DEADLINE = 60;
@@ -21,6 +21,7 @@ const AFTERMATHS: Record<number, Aftermath> = {
   [UNWELL]: "unwell",
   [STOPPED]: "stopped",
   [TOO_LATE]: "unwell",
+  [UNMERGED]: "switched",
 };
 
 export interface Session {

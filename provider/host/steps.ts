@@ -56,6 +56,8 @@ export type Step =
   | { do: "remove-account"; name: string }
   /** Runs a program in a folder, as an account; it must end with 0 within a minute. */
   | { do: "check"; folder: HostPath; argv: string[]; as: string }
+  /** Runs a program that brings something of ours into what the account writes as well. */
+  | { do: "merge"; argv: string[]; as: string }
   /** Remembers, until the next boot, that a unit runs on what was there before. */
   | { do: "mark-restart"; unit: string }
   /** Makes systemd read changed unit files. */
@@ -126,6 +128,8 @@ export const READY = "ready to commit";
 export const GO = "go";
 /** The script's last line when every step succeeded. */
 export const DONE = "done";
+/** Exit code of a script whose `merge` has failed; everything before it is done. */
+export const UNMERGED = 85;
 /** Exit code of a script that could not get the lock. */
 const LOCKED = 73;
 /** Seconds a change waits for another one on the same house, e.g. the deadman switch's. */
@@ -211,6 +215,8 @@ export function stepLine(step: Step, vantage: Vantage): string {
       return `remove_account ${shellQuote(step.name)}`;
     case "check":
       return `check ${shellQuote(step.as)} ${real(step.folder)} ${step.argv.map(shellQuote).join(" ")}`;
+    case "merge":
+      return `merge ${shellQuote(step.as)} ${step.argv.map(shellQuote).join(" ")}`;
     case "mark-restart":
       return `mark_restart ${shellQuote(step.unit)}`;
     case "reload-units":

@@ -183,6 +183,26 @@ export const types: Record<string, ObjectSpec> = {
     },
     required: ["argv", "user"],
   },
+  "host:index:Jobs": {
+    description: "What of the house goes into a file that its agent writes as well. Live hosts only.",
+    properties: {
+      user: { type: "string", description: "Account both programs run as.", pattern: ACCOUNT },
+      apply: {
+        type: "array",
+        items: { type: "string" },
+        description:
+          "Brings ours in, and leaves all else as it is. Run after each switch and where they differ.",
+      },
+      compare: {
+        type: "array",
+        items: { type: "string" },
+        description:
+          'Prints how they differ: `{"jobs": [{"name": "…", "problem": "missing", "fields": []}], "more": 0}`.',
+      },
+      merged: { type: "boolean", description: "Computed: whether ours are in it, as declared." },
+    },
+    required: ["user", "apply", "compare"],
+  },
   "host:index:Health": {
     description: "When a release counts as healthy on a live host.",
     properties: {

@@ -122,6 +122,11 @@ describe("a wizard house", async () => {
     });
   });
 
+  const merging = (what: string): string[] => [
+    ...["/opt/hermes/venv/bin/python", "-I", "-S", "-B", "/srv/wizards/bezalel/current/jobs/merge-jobs.py"],
+    ...[what, "/srv/wizards/bezalel/current/jobs.json", "/srv/wizards/bezalel/home"],
+  ];
+
   test("the release belongs to the house", () => {
     const {
       host,
@@ -158,6 +163,11 @@ describe("a wizard house", async () => {
     expect(rest).toEqual({
       adopt: false,
       hold: "/var/lib/wizard-houses/bezalel/deadman_active",
+      jobs: {
+        user: "wizard-bezalel",
+        apply: merging("apply"),
+        compare: merging("compare"),
+      },
       revertAfter: 90,
       check: {
         user: "wizard-bezalel",

@@ -81,6 +81,7 @@ function facts(inputs: Values, over: Record<string, Fact> = {}, releases?: Folde
     paths,
     folders: new Map([[`${HOUSE}/releases`, releases ?? [{ name: declared.release, modified: 100 }]]]),
     texts: new Map(),
+    answers: new Map(),
     accounts: new Map(),
     units: new Map(),
     packages: undefined,
@@ -927,6 +928,58 @@ describe("on a live host", () => {
       expect(release.observe(state(configChanged), own)!.inputs["confirmed"]).toBe(
         `(on the host: release ${wanted} waits for its confirmation)`,
       );
+    });
+
+    describe("jobs that the agent's file shares with us", () => {
+      const jobs = { user: "wizard-ezra", apply: ["/bin/apply"], compare: ["/bin/compare"] };
+      const sharing = declare({ ...extra, jobs });
+      const answering = (answer: string | undefined): Facts => {
+        const host = live(facts(sharing), well);
+        host.answers.set("wizard-ezra /bin/compare", answer);
+        return host;
+      };
+      const merged = (host: Facts) =>
+        (release.observe(state(sharing), host)!.inputs["jobs"] as Values)["merged"];
+      const merges = (host: Facts): boolean =>
+        release.reconcile(sharing, state(sharing), host).plan.steps.some((step) => step.do === "merge");
+
+      it.each<[string, string | undefined, unknown]>([
+        ["as declared", '{"jobs": [], "more": 0}', true],
+        [
+          "different",
+          '{"jobs": [{"name": "digest", "problem": "differs", "fields": ["prompt"]}, {"name": "i", "problem": "missing", "fields": []}], "more": 3}',
+          "(on the host: digest differs in prompt; i missing; 3 more)",
+        ],
+        ["not to be compared", undefined, "(on the host: cannot be compared)"],
+        ["an answer of somebody else's", '{"jobs": 1}', "(on the host: cannot be compared)"],
+        [
+          "hostile words",
+          '{"jobs": [{"name": "a\\u001b[2J", "problem": "x"}]}',
+          "(on the host: a\\u001b[2J x)",
+        ],
+      ])("are told, and brought in where they are %s", (_, answer, seen) => {
+        expect(merged(answering(answer))).toBe(seen);
+        expect(merges(answering(answer))).toBe(seen !== true);
+      });
+
+      it("are brought in after every switch, and after a revert", () => {
+        const next = declare({
+          ...extra,
+          jobs,
+          files: { "config.yaml": { content: "a: 3\n" }, "skins/ezra.yaml": { content: "name: ezra\n" } },
+        });
+        const host = onTheFormer(next, {});
+        host.folders.set(`${HOUSE}/releases`, [{ name: former, modified: 1 }]);
+        const { steps, confirm } = release.reconcile(next, state(sharing), host).plan;
+        expect(confirm!.at(-1)).toEqual({ do: "merge", as: "wizard-ezra", argv: ["/bin/apply"] });
+        expect(scriptOf(steps)).toContain("  (merge 'wizard-ezra' '/bin/apply') || :");
+      });
+
+      it("are none of ours in a folder that stands for a host", () => {
+        const there = facts(sharing);
+        expect(merged(there)).toBe(true);
+        expect(plan(sharing, bare(sharing)).join()).not.toContain("merge");
+      });
     });
 
     it("is refused while the house is held", () => {

@@ -50,6 +50,7 @@ function facts(state: UnitState | undefined = well, over: Record<string, Fact> =
     ]),
     folders: new Map(),
     texts: new Map(),
+    answers: new Map(),
     accounts: new Map(),
     packages: undefined,
     units: new Map(state === undefined ? [] : [["webhook.service", state]]),

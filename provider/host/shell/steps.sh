@@ -31,6 +31,13 @@ check() { # check USER FOLDER COMMAND...
   fi
 }
 
+merge() { # merge USER COMMAND...: what it says on standard error is the reason when it fails
+  u=$1
+  shift
+  if as_account "$u" 60 "$@" >/dev/null; then return; fi
+  exit 85
+}
+
 seconds() { # seconds since boot: a clock that nobody sets
   read -r s _ </proc/uptime
   echo "${s%%.*}"

@@ -8,6 +8,7 @@ import { revertScript, revertTimer } from "../../host/revert.ts";
 import type { HealthStep, Step } from "../../host/steps.ts";
 import type { Values } from "../../values.ts";
 import { proven, wordsForLink } from "../observed.ts";
+import { mergeSteps } from "./jobs.ts";
 import {
   current,
   currentTarget,
@@ -179,6 +180,7 @@ function revertText(change: Switch): string {
     stops: units.filter(([unit, { running }]) => running && isNew(unit)).map(([unit]) => unit),
     restarts: touched.filter((unit) => !(unit in inputs.units) || !isNew(unit)),
     health: (old && healthStep(old)) ?? health,
+    merge: mergeSteps(inputs, facts, true),
   });
 }
 

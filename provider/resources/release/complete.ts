@@ -138,6 +138,7 @@ export function complete(given: Values): { inputs: Values; failures: Failure[] }
     revertAfter: given["revertAfter"] ?? 120,
     // Every release is wanted confirmed; a host may say otherwise.
     confirmed: true,
+    ...(given["jobs"] !== undefined && { jobs: { ...(given["jobs"] as Values), merged: true } }),
     traces: given["traces"] ?? [],
     links: section("links"),
     files: each("files", (_, file) => ({ mode: "0640", group, ...file })),

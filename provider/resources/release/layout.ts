@@ -55,6 +55,7 @@ export interface ReleaseInputs {
     deadline: number;
   };
   revertAfter: number;
+  jobs?: { user: string; apply: string[]; compare: string[] };
   hold?: string;
   traces: string[];
   keep: number;

@@ -5,6 +5,7 @@ import type { Path, Values } from "../../values.ts";
 import { contentAgrees, observeAttributes, observeFile, proven, words, wordsForLink } from "../observed.ts";
 import { observeOverrides, observeRunning, restartMark } from "../running.ts";
 import { observeConfirmed, standing, standingOutputs } from "./activation.ts";
+import { jobsQuestion, observeMerged } from "./jobs.ts";
 import {
   current,
   currentFile,
@@ -147,6 +148,7 @@ export function observe(state: State, facts: Facts): Observed | undefined {
       ...state.inputs,
       ...(seen as unknown as Values),
       ...{ release, confirmed: observeConfirmed(inputs, facts) },
+      ...(inputs.jobs !== undefined && { jobs: { ...inputs.jobs, merged: observeMerged(inputs, facts) } }),
       ...(stands.held !== undefined && { hold: `(on the host: since ${stands.held})` }),
     },
     outputs: { ...state.outputs, release, ...standingOutputs(stands) },

@@ -16,6 +16,7 @@ import {
 } from "../observed.ts";
 import { bringUnits, forgetUnits, stopUnits } from "../running.ts";
 import { armed, confirmation, goodFrom, healthStep, refuse, standing, wayBack } from "./activation.ts";
+import { mergeSteps } from "./jobs.ts";
 import {
   current,
   currentFile,
@@ -322,6 +323,7 @@ export function reconcile(
   const kept = [running, stands.knownGood].flatMap((id) => id ?? []);
   const rest = [
     ...goodFrom(inputs, facts),
+    ...mergeSteps(inputs, facts, flips.length > 0),
     ...prune(inputs, facts.folders.get(releases(inputs.house)) ?? [], kept),
   ];
   const theSwitch = [

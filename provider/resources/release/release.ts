@@ -49,6 +49,10 @@ export const release: Resource = {
         default: 120,
         minimum: 1,
       },
+      jobs: {
+        $ref: "#/types/host:index:Jobs",
+        description: "What of the house goes into a file that its agent writes as well.",
+      },
       hold: {
         type: "string",
         description: "File that, while it exists, keeps the house from being changed; its text says why.",
