@@ -42,8 +42,6 @@ export interface HouseSummary {
   release: pulumi.Output<string>;
   /** The last release that was confirmed: what the house goes back to. */
   knownGood: pulumi.Output<string>;
-  /** Since when and why the deadman switch has given the house up; empty while it has not. */
-  deadman: pulumi.Output<string>;
   /** Golden provider chain, e.g. `["kimi-coding/kimi-k2.5", "custom/qwen3-8b"]`. */
   chain: string[];
   /** URL that answers 200 on the host while the gateway is well. */
@@ -146,7 +144,6 @@ export class WizardHouse extends pulumi.ComponentResource {
       host: host.name,
       release: release.release,
       knownGood: release.knownGood,
-      deadman: release.held,
       chain: house.providers.map((entry) => `${entry.provider}/${entry.model}`),
       health: gateway.health,
       ports: { ...house.ports },

@@ -75,8 +75,7 @@ describe("a wizard house", async () => {
   let summary: Record<string, unknown>;
   beforeAll(async () => {
     const { made, release } = await make();
-    const [knownGood, deadman] = [await valueOf(made.summary.knownGood), await valueOf(made.summary.deadman)];
-    summary = { ...made.summary, release, knownGood, deadman };
+    summary = { ...made.summary, release, knownGood: await valueOf(made.summary.knownGood) };
   });
   const inputsOf = (name: string): Record<string, unknown> => {
     const found = registered.filter((resource) => resource.name === name);
@@ -286,7 +285,6 @@ describe("a wizard house", async () => {
       host: "forge",
       release: "r1",
       knownGood: "r0",
-      deadman: "",
       chain: ["kimi-coding/kimi-k2.5", "custom/qwen3-8b"],
       health: "http://127.0.0.1:8643/health",
       ports: { health: 8643 },
