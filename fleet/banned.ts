@@ -76,11 +76,25 @@ export function bannedInDefaults(
   config: unknown,
   facts: Pick<HarnessFacts, "defaults" | "providers">,
 ): Violation[] {
-  return bannedInConfig(banned, facts.defaults, { facts }).filter(({ path }) => {
+  return inDefaults(banned, facts).filter(({ path }) => {
     // A branch that is replaced by something else, such as an empty list, leaves nothing to its defaults.
     const above = path.map((_, length) => at(config, path.slice(0, length + 1)));
     return above.every((value, index) => value === undefined || (isMap(value) && index < path.length - 1));
   });
+}
+
+/** The same for every house. */
+const defaults = new WeakMap<object, { banned: readonly BannedFamily[]; found: Violation[] }>();
+
+function inDefaults(
+  banned: readonly BannedFamily[],
+  facts: Pick<HarnessFacts, "defaults" | "providers">,
+): Violation[] {
+  const known = defaults.get(facts);
+  if (known?.banned === banned) return known.found;
+  const found = bannedInConfig(banned, facts.defaults, { facts });
+  defaults.set(facts, { banned, found });
+  return found;
 }
 
 /** The family of a variable and its value. An empty one bans nothing: pinned to nothing is how credentials are kept out. */

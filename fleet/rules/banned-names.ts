@@ -51,6 +51,8 @@ export function bannedKey(banned: readonly BannedFamily[], name: string): Banned
 
 /** Lower case, compatibility forms folded, percent-encoding undone, blanks trimmed. */
 function normalise(text: string): string {
+  // Nearly all text has nothing to undo.
+  if (/^[\x20-\x24\x26-\x7e]*$/.test(text)) return text.trim().toLowerCase();
   let plain = text;
   // Twice, so that an encoded percent sign does not hide an encoded letter.
   for (let round = 0; round < 2; round++) {

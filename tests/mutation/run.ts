@@ -14,12 +14,10 @@ import path from "node:path";
 import { buildSync } from "esbuild";
 import ts from "typescript";
 
+import { FILES, fingerprint, ROOT } from "./files.ts";
 import { type Mutant, mutantsOf, mutated } from "./mutants.ts";
 import { EXPLAINED } from "./survivors.ts";
 
-const ROOT = path.join(import.meta.dirname, "..", "..");
-/** The code under test, in the order in which it is imported. */
-export const FILES = ["fleet/rules/words.ts", "fleet/rules/banned-names.ts", "fleet/banned.ts"];
 const WANTED = 0.9;
 /** Milliseconds; a mutant that runs for ever is noticed too. */
 const DEADLINE = 10_000;
@@ -33,11 +31,6 @@ interface Survivor {
 }
 
 const scratch = mkdtempSync(path.join(tmpdir(), "mutation-"));
-try {
-  process.exitCode = main();
-} finally {
-  rmSync(scratch, { recursive: true, force: true });
-}
 
 function main(): number {
   if (!passes({})) {
@@ -58,7 +51,7 @@ function main(): number {
     }
   }
   const score = Math.round((1 - survivors.length / total) * 1000) / 1000;
-  const result = { mutants: total, survived: survivors.length, score, survivors };
+  const result = { of: fingerprint(), mutants: total, survived: survivors.length, score, survivors };
   writeFileSync(path.join(import.meta.dirname, "score.json"), `${JSON.stringify(result, null, 2)}\n`);
   const unexplained = survivors.filter(({ why }) => why === "");
   for (const { file, line, was, becomes } of unexplained)
@@ -149,4 +142,10 @@ function bundled(texts: ReadonlyMap<string, string>, outfile: string): void {
     stdin: { contents, resolveDir: ROOT, loader: "ts" },
     ...{ outfile, bundle: true, platform: "node", format: "esm", logLevel: "silent" },
   });
+}
+
+try {
+  process.exitCode = main();
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
 }

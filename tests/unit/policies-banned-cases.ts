@@ -81,6 +81,8 @@ export const TABLES: Readonly<Record<string, Table<never>>> = {
       ["claude-code", A],
       ["my-anthropic", A],
       ["custom:claude", A],
+      ["  claude  ", A],
+      ["ＡＮＴＨＲＯＰＩＣ", A],
       ["ａｎｔｈｒｏｐｉｃ", A],
       ["%61nthropic", A],
       ["%2561nthropic", A],
@@ -253,6 +255,22 @@ export const TABLES: Readonly<Record<string, Table<never>>> = {
       [["curl", "HTTPS://api.anthropic.com"], A],
       [["sh", "x-c", "claude -p"], undefined],
       [["sh", "x", "-cx", "claude -p"], undefined],
+      ...[
+        "env",
+        "exec",
+        "nice",
+        "nohup",
+        "timeout",
+        "setsid",
+        "xargs",
+        "sudo",
+        "npx",
+        "uvx",
+        "pnpx",
+        "bunx",
+      ].map((wrapper): [string[], string] => [[`/usr/bin/${wrapper}`, "claude"], A]),
+      [["pipx", "claude"], A],
+      [["command", "claude"], A],
       [["timeout", "x5", "claude"], undefined],
       [["timeout", "5x", "claude"], undefined],
       [["npx", "@x/my-claude@1.0"], A],
@@ -376,7 +394,7 @@ export const TABLES: Readonly<Record<string, Table<never>>> = {
       ],
       [{ model_aliases: { claude: "m" } }, "model_aliases.claude"],
       [{ channel_aliases: { claude: { "1": "claude" } } }, ""],
-      [{ aliases_note: { fast: "claude" }, xmodel_aliases: { fast: "claude" } }, ""],
+      [{ aliases_note: { claude: "m", fast: "claude" }, xmodel_aliases: { fast: "claude" } }, ""],
       [{ xmodel: "claude-x", supermodels: "claude-x", models_note: "claude-x" }, ""],
       [{ xprovider: "claude", provider_note: "claude" }, ""],
       [{ my_provider: "claude", my_providers: ["claude"] }, "my_provider my_providers.0"],
@@ -515,9 +533,35 @@ export const TABLES: Readonly<Record<string, Table<never>>> = {
       [{ auxiliary: [], moa: { presets: { default: { reference_models: [] } } }, tts: "x" }, ""],
     ],
   ),
+  "what is told of a value": table<unknown>(
+    (subject, config) =>
+      subject
+        .bannedInConfig(FAMILIES, config)
+        .map(({ value, family: { family: name } }) => `${name} ${value}`)
+        .join("|"),
+    [
+      [{ hooks: { a: { command: "npx claude-code; true" } } }, "anthropic npx"],
+      [{ hooks: { a: { exec: ["npx", "claude-code"] } } }, "anthropic npx"],
+      [{ model: "acme-?.+" }, "acme acme-?.+"],
+    ],
+  ),
+  "shell commands": table<string>(
+    (subject, line) =>
+      subject
+        .shellCommands(line)
+        .map((words) => words.join(" "))
+        .join("|"),
+    [
+      ["a b; c | d && e", "a b|c|d|e"],
+      [";; a\tb\n\nc", "a b|c"],
+      ["", ""],
+    ],
+  ),
   "shell words": table<string>(
     (subject, line) => subject.shellWords(line).join("|"),
     [
+      ["a ", "a"],
+      ["a", "a"],
       ["a  b\tc", "a|b|c"],
       [`a 'b c' "d e" f\\ g`, "a|b c|d e|f g"],
       [`a'b'"c"`, "abc"],
