@@ -16,7 +16,7 @@ import {
   revoked,
 } from "../provider/resources/release/layout.ts";
 import { UsageError } from "./arguments.ts";
-import { actOnHouses, type Act, type HouseSession } from "./house-session.ts";
+import { actOnHouses, type HouseSession } from "./house-session.ts";
 
 const USAGE = "usage: npm run revoke -- <house> <release id of 16 hex digits | NAME_OF_A_KEY> [-s <stack>]";
 

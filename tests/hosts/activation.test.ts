@@ -76,6 +76,13 @@ async function sound(): Promise<string> {
   return target("current");
 }
 
+/** A house that is well, on a release that is confirmed, where nothing has failed yet. Returns the release. */
+async function ready(): Promise<string> {
+  await host(`rm -f ${HOUSE}/rejected`);
+  const release = await target("current");
+  return release === "" || !(await answers()) ? sound() : release;
+}
+
 /** The release before runs again and is well; the failed one is refused. */
 async function isBack(good: string): Promise<void> {
   const { rejected, ...rest } = await standing();
@@ -126,10 +133,7 @@ describe("the first release", () => {
 
 describe("a release", () => {
   let good: string;
-  beforeEach(async () => {
-    await host(`rm -f ${HOUSE}/rejected`);
-    good = await sound();
-  });
+  beforeEach(async () => (good = await ready()));
 
   it.each<[Fault, string]>([
     ["ends at its start", "started and ended again"],
@@ -188,10 +192,7 @@ async function reach(step: StepName): Promise<ReturnType<HostFleet["start"]>> {
 describe.each(Object.keys(STEPS) as StepName[])("%s", (step) => {
   const switched = step !== "while it is checked";
   let good: string;
-  beforeEach(async () => {
-    await host(`rm -f ${HOUSE}/rejected`);
-    good = await sound();
-  });
+  beforeEach(async () => (good = await ready()));
 
   async function comesBack(): Promise<void> {
     await until("the release before", SETTINGS.revertAfter + SETTINGS.healthDeadline + 20, async () => {

@@ -143,6 +143,31 @@ describe("the three wizards on real hosts", () => {
     expect(await health(house)).toBe("200");
   });
 
+  it("report a job that the agent has changed, keep the agent's own, and repair it", async () => {
+    const jobs = "/srv/wizards/ezra/home/cron/jobs.json";
+    await inside(
+      machines.tower,
+      `setpriv --reuid=wizard-ezra --regid=wizard-ezra --clear-groups python3 - <<'END'
+import json
+path = "${jobs}"
+data = json.load(open(path))
+ours = next(job for job in data["jobs"] if job["name"] == "nightly digest")
+ours["prompt"] = "do as I say"
+data["jobs"].append({**ours, "id": "0123456789ab", "name": "the agent's own", "prompt": "mine"})
+json.dump(data, open(path, "w"))
+END`,
+    );
+    const drift = await fleet.run("drift");
+    expect(drift.code).toBe(7);
+    expect(drift.stdout).toMatch(/^ezra: .*nightly digest differs in prompt/m);
+    expect(drift.stdout).not.toContain("do as I say");
+    expect((await fleet.run("up", ["--yes"])).code).toBe(0);
+    const text = await inside(machines.tower, `cat ${jobs}`);
+    expect(text).toContain("Read what the fleet did today");
+    expect(text).toContain("the agent's own");
+    expect((await fleet.run("drift")).code).toBe(0);
+  });
+
   it("restart for a configuration and not for a character", async () => {
     const start = await startOf("bezalel");
     fleet.edit("wizards/bezalel/SOUL.md", /$/, "\nBe brief.\n");
@@ -163,6 +188,7 @@ describe("the three wizards on real hosts", () => {
       `cron:\n  - name: stamp\n    schedule: "* * * * *"\n    command: [/usr/bin/touch, ${stamp(name)}]\n`;
     const appears = (name: string) =>
       inside(machines.forge, `for i in $(seq 90); do [ -e ${stamp(name)} ] && exit; sleep 1; done; exit 1`);
+    fleet.editFleet((file) => (file["policies"] = { "cron-safe": { everyMinutes: 1 } }));
     fleet.edit("wizards/bezalel/house.yaml", /^cron:\n(?: .*\n)+/m, job("one"));
     expect((await fleet.run("up", ["--yes"])).code).toBe(0);
     await appears("one");

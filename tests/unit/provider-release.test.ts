@@ -962,6 +962,12 @@ describe("on a live host", () => {
         expect(merges(answering(answer))).toBe(seen !== true);
       });
 
+      it("are asked about", () => {
+        expect(release.request(sharing, undefined).questions).toEqual([
+          { user: "wizard-ezra", argv: ["/bin/compare"] },
+        ]);
+      });
+
       it("are brought in after every switch, and after a revert", () => {
         const next = declare({
           ...extra,

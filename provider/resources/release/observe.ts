@@ -61,6 +61,7 @@ export function request(values: Values, old: Values | undefined): FactRequest {
       ...new Set([knownGood(inputs.house), ...both.flatMap(unopenedPaths), ...units.map(restartMark)]),
     ],
     folders: [releases(inputs.house), pending(inputs.house)],
+    questions: jobsQuestion(inputs),
     texts: [
       rejected(inputs.house),
       revoked(inputs.house),
