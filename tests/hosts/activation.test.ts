@@ -19,7 +19,7 @@ const UNIT = "hermes-bezalel.service";
 const PORT = 8642;
 const CONFIG = "wizards/bezalel/config.yaml";
 /** Seconds, as in the stack's configuration. */
-const SETTINGS = { healthDeadline: 12, stableFor: 3, revertAfter: 15 };
+const SETTINGS = { healthDeadline: 12, revertAfter: 15 };
 
 let machine: Machine;
 let fleet: HostFleet;

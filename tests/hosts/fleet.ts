@@ -75,7 +75,7 @@ export async function makeHostFleet(hosts: Hosts): Promise<HostFleet> {
   // Environment dev takes placeholders for keys, so that nothing secret is needed to try a host.
   writeFileSync(
     path.join(work.dir, `Pulumi.${STACK}.yaml`),
-    "config:\n  wizard-houses:environment: dev\n  wizard-houses:transport: ssh\n  wizard-houses:connectDeadline: 10\n",
+    "config:\n  wizard-houses:environment: dev\n  wizard-houses:transport: ssh\n  wizard-houses:connectDeadline: 10\n  wizard-houses:stableFor: 1\n",
   );
   const run: HostFleet["run"] = (command, args = [], env = {}) =>
     work.run([command, "-s", STACK, ...args], { env: { ...environment, ...env } });
