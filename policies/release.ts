@@ -15,17 +15,19 @@ export function inFile(inputs: Inputs, path: string, judge: (text: string) => re
   );
 }
 
-/** As {@link inFile} with the tree of a YAML or JSON file. */
+/** As {@link inFile} with the tree of a YAML or JSON file, by its name. */
 export function inTree(
   inputs: Inputs,
   path: string,
   judge: (tree: unknown) => readonly Finding[],
 ): Finding[] {
   return inFile(inputs, path, (text) => {
-    const tree = parseAsHarness(text);
+    const tree = path.endsWith(".json") ? parseJson(text) : parseAsHarness(text);
     if (tree !== undefined) return judge(tree.value);
     const message = "cannot be parsed: the harness would drop it whole and run on its defaults";
-    return [{ path: [], message, allowed: "YAML without duplicate keys, unknown tags and broken lines" }];
+    return [
+      { path: [], message, allowed: "YAML or JSON without duplicate keys, unknown tags and broken lines" },
+    ];
   });
 }
 
@@ -85,11 +87,19 @@ export function inCron(
   );
 }
 
+function parseJson(text: string): { value: unknown } | undefined {
+  try {
+    return { value: JSON.parse(text) as unknown };
+  } catch {
+    return undefined;
+  }
+}
+
 /** Most rules want the same few trees of the same house, one after the other. */
 const KEPT = 8;
 const trees = new Map<string, { value: unknown } | undefined>();
 
-/** YAML 1.1 with merge keys, as the harness's reader does; JSON is YAML too. `undefined` for what is neither. */
+/** YAML 1.1 with merge keys, as the harness's reader does. `undefined` for what is none. */
 export function parseAsHarness(text: string): { value: unknown } | undefined {
   if (trees.has(text)) return trees.get(text);
   let tree: { value: unknown } | undefined;
