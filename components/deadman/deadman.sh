@@ -35,6 +35,8 @@ LC_ALL=C
 export LC_ALL
 
 TAB=$(printf '\t')
+# Seconds beyond its time after which an unconfirmed release is ours to revert.
+OVERDUE=60
 NAME=unknown
 
 say() { # level, message
@@ -281,6 +283,14 @@ act() { # reason
   timeout -k 5 30 systemctl restart --no-block "$UNIT" 9>&- || fail 1 "systemctl restart $UNIT failed"
 }
 
+# True if the time in which a release is to be confirmed, which it may have had anew after a slow start, is long over.
+is_overdue() {
+  until=0
+  [ ! -f "$HOUSE/pending/until" ] || read -r until <"$HOUSE/pending/until"
+  is_whole_number "$until" || until=0
+  [ "$(uptime_seconds)" -gt $((until + OVERDUE)) ]
+}
+
 # Prints "<active state> <main pid>" of the unit.
 unit_facts() {
   shown=$(timeout -k 5 20 systemctl show --property=ActiveState --property=MainPID "$UNIT" 9>&-) || return 1
@@ -316,8 +326,15 @@ main() {
   fi
   # No release was ever activated here: there is nothing to guard yet.
   [ -L "$HOUSE/current" ] || exit 0
-  # One is in force that waits for its confirmation, and the host reverts it without us.
-  [ ! -d "$HOUSE/pending" ] || exit 0
+  # One is in force that waits for its confirmation. The host's own timer reverts it; where that is lost, we do.
+  if [ -d "$HOUSE/pending" ]; then
+    exec 9>&-
+    if is_overdue && [ "$DRY_RUN" = no ]; then
+      say err "a release was neither confirmed nor reverted in time; reverting it"
+      timeout -k 5 600 /bin/sh "$HOUSE/pending/revert.sh" timer || say err "the revert ended with code $?"
+    fi
+    exit 0
+  fi
 
   facts=$(unit_facts) || fail 1 "systemctl cannot say how $UNIT is"
   if [ "${facts% *}" = inactive ]; then

@@ -35,6 +35,8 @@ export const UNWELL = 81;
 export const STOPPED = 82;
 /** Exit code of a confirmation that comes too late. */
 export const TOO_LATE = 84;
+/** Exit code of a switch that was not begun because there is no timer. */
+export const UNARMED = 86;
 
 /** On a live host. */
 const VANTAGE = { prefix: "", owners: true };

@@ -5,7 +5,7 @@
 import { CannotLook, Cancelled, ChangeFailed, type Aftermath } from "../errors.ts";
 import { explained } from "./advice.ts";
 import { factScript, mergeRequests, parseFacts, printable, type FactRequest, type Facts } from "./facts.ts";
-import { REVERTED, STOPPED, TOO_LATE, UNWELL } from "./revert.ts";
+import { REVERTED, STOPPED, TOO_LATE, UNARMED, UNWELL } from "./revert.ts";
 import { DONE, GO, planScript, READY, UNMERGED, type Plan } from "./steps.ts";
 import type { Answer, Transport } from "./transport.ts";
 
@@ -22,6 +22,7 @@ const AFTERMATHS: Record<number, Aftermath> = {
   [STOPPED]: "stopped",
   [TOO_LATE]: "unwell",
   [UNMERGED]: "switched",
+  [UNARMED]: "as-before",
 };
 
 export interface Session {

@@ -2,8 +2,6 @@
  * What becomes of a house when a release fails, at whatever step. Each row is a fault; afterwards the host is asked which
  * release runs and whether the agent is well, and the operator what was told.
  */
-import { rmSync } from "node:fs";
-import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -11,7 +9,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { blackhole, exec, kill, start, unblackhole, type Machine } from "../../testbed/index.ts";
 import { processesOf } from "../engine/processes.ts";
 import { FAULTS, plantFaults, type Fault } from "./faults.ts";
-import { inside, makeHostFleet, type HostFleet } from "./fleet.ts";
+import { inside, keepHouses, makeHostFleet, type HostFleet } from "./fleet.ts";
 import { freshMachines } from "./machines.ts";
 
 const HOUSE = "/srv/wizards/bezalel";
@@ -97,12 +95,7 @@ async function makeFleet(): Promise<void> {
   [machine] = (await freshMachines(1)) as [Machine];
   await plantFaults(machine);
   fleet = await makeHostFleet({ forge: machine });
-  fleet.editFleet((data) => {
-    data.houses = ["bezalel"];
-    delete data.hosts["tower"];
-  });
-  for (const other of ["ezra", "allegro"])
-    rmSync(path.join(fleet.work.dir, "wizards", other), { recursive: true });
+  keepHouses(fleet, ["bezalel"]);
   const settings = Object.entries(SETTINGS).map(([key, seconds]) => `  wizard-houses:${key}: "${seconds}"\n`);
   fleet.edit("Pulumi.testbed.yaml", "config:\n", `config:\n${settings.join("")}`);
 }

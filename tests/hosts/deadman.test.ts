@@ -2,14 +2,12 @@
  * The deadman switch with the real gateway: what it does for an agent that has gone silent, and what an operator sees. It
  * is run by hand with a grace of seconds; that cron runs it is seen in fleet.test.ts.
  */
-import { rmSync } from "node:fs";
-import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { exec, type Machine } from "../../testbed/index.ts";
-import { inside, makeHostFleet, type HostFleet } from "./fleet.ts";
+import { inside, keepHouses, makeHostFleet, type HostFleet } from "./fleet.ts";
 import { freshMachines } from "./machines.ts";
 
 const HOUSE = "/srv/wizards/bezalel";
@@ -46,6 +44,10 @@ async function silenced(): Promise<void> {
   await sleep((GRACE + 1) * 1000);
 }
 
+/** The switch has started the gateway anew, and it answers. */
+const anew = (former: string): Promise<void> =>
+  until("another process that answers", 60, async () => (await pidOf()) !== former && (await answers(8642)));
+
 /** A release in which only the words of the houses differ, so that nobody is restarted for it. */
 let rules = 0;
 const change = (): void => fleet.edit("wizards/base/SOUL.md", /$/, `\nRule ${++rules}.\n`);
@@ -53,13 +55,8 @@ const change = (): void => fleet.edit("wizards/base/SOUL.md", /$/, `\nRule ${++r
 beforeAll(async () => {
   [machine] = (await freshMachines(1)) as [Machine];
   fleet = await makeHostFleet({ forge: machine });
-  fleet.editFleet((data) => {
-    data.houses = ["bezalel", "ezra"];
-    data.rollout = "parallel";
-    delete data.hosts["tower"];
-  });
-  fleet.edit("wizards/ezra/house.yaml", "host: tower", "host: forge");
-  rmSync(path.join(fleet.work.dir, "wizards", "allegro"), { recursive: true });
+  keepHouses(fleet, ["bezalel", "ezra"]);
+  fleet.editFleet((data) => (data.rollout = "parallel"));
   const { code, stdout, stderr } = await fleet.run("up", ["--yes"]);
   if (code !== 0) throw new Error(stdout + stderr);
   // Cron's own looks, once a minute, would get in the way.
@@ -81,11 +78,7 @@ describe("a gateway", () => {
     const pid = await pidOf();
     await silenced();
     await look();
-    await until(
-      "another process that answers",
-      60,
-      async () => (await pidOf()) !== pid && (await answers(8642)),
-    );
+    await anew(pid);
     expect(await host(`journalctl -t deadman-bezalel -o cat`)).toContain("attempt 1 of 3");
     expect(await holds(`test -e ${STATE}/deadman_active`)).toBe(false);
   });
@@ -97,11 +90,7 @@ describe("a gateway", () => {
     const pid = await pidOf();
     await silenced();
     await look();
-    await until(
-      "another process that answers",
-      60,
-      async () => (await pidOf()) !== pid && (await answers(8642)),
-    );
+    await anew(pid);
     expect(await released("bezalel")).toBe(good);
     expect(await host(`cut -f 1,3 ${HOUSE}/rejected`)).toMatch(/^aaaaaaaaaaaaaaaa\tdeadman: no sign of life/);
   });

@@ -1,5 +1,5 @@
 /** A copy of the checkout whose stack `testbed` reaches real machines over SSH. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 
@@ -97,6 +97,18 @@ export async function makeHostFleet(hosts: Hosts): Promise<HostFleet> {
     state: () => readFileSync(own(".pulumi", "stacks", "wizard-houses", `${STACK}.json`), "utf8"),
     cleanup: work.cleanup,
   };
+}
+
+/** Leaves only these houses in the fleet, all of them on the host forge. */
+export function keepHouses({ work, edit, editFleet }: HostFleet, names: readonly string[]): void {
+  for (const name of ["bezalel", "ezra", "allegro"]) {
+    if (!names.includes(name)) rmSync(path.join(work.dir, "wizards", name), { recursive: true });
+    else if (name !== "bezalel") edit(`wizards/${name}/house.yaml`, "host: tower", "host: forge");
+  }
+  editFleet((data) => {
+    data.houses = [...names];
+    delete data.hosts["tower"];
+  });
 }
 
 /** What a shell script says inside a machine; it must succeed. */

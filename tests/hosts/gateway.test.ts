@@ -1,11 +1,9 @@
 /** One house on a real machine: what its gateway's units really do, tried from inside as the agent would. */
-import { rmSync } from "node:fs";
-import path from "node:path";
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { exec, type Machine } from "../../testbed/index.ts";
-import { inside, makeHostFleet, type HostFleet } from "./fleet.ts";
+import { inside, keepHouses, makeHostFleet, type HostFleet } from "./fleet.ts";
 import { freshMachines } from "./machines.ts";
 
 const USER = "wizard-bezalel";
@@ -139,12 +137,7 @@ async function up(): Promise<void> {
 beforeAll(async () => {
   [machine] = (await freshMachines(1)) as [Machine];
   fleet = await makeHostFleet({ forge: machine });
-  fleet.editFleet((data) => {
-    data.houses = ["bezalel"];
-    delete data.hosts["tower"];
-  });
-  for (const other of ["ezra", "allegro"])
-    rmSync(path.join(fleet.work.dir, "wizards", other), { recursive: true });
+  keepHouses(fleet, ["bezalel"]);
   fleet.edit(
     "wizards/bezalel/house.yaml",
     "skin: bezalel",

@@ -357,6 +357,43 @@ linuxOnly("silence longer than the grace", () => {
     expect(house.calls()).toEqual([]);
   });
 
+  describe("one that waits for its confirmation", () => {
+    const pending = (until: string): FakeHouse => {
+      const house = silentHouse();
+      house.write("house/pending/until", `${until}\n`);
+      house.write("house/pending/revert.sh", `echo "$1" >${house.at("reverted")}\n`);
+      return house;
+    };
+    const uptime = Math.floor(Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]));
+
+    test("is left to the host's timer, silent or not", () => {
+      const house = pending(String(uptime + 100));
+      expect(house.run()).toEqual({ status: 0, stderr: "" });
+      expect([house.calls(), house.read("reverted")]).toEqual([[], ""]);
+    });
+
+    test.each([String(uptime - 100), "", "soon"])("is reverted where that is lost (until: %j)", (until) => {
+      const house = pending(until);
+      expect(house.run()).toEqual({ status: 0, stderr: "" });
+      expect([house.calls(), house.read("reverted")]).toEqual([[], "timer\n"]);
+      expect(house.read("log")).toContain("neither confirmed nor reverted");
+    });
+
+    test("is only told of in a dry run", () => {
+      const house = pending("0");
+      expect(house.run("--dry-run")).toEqual({ status: 0, stderr: "" });
+      expect(house.read("reverted")).toBe("");
+    });
+  });
+
+  test("never goes back to a release that was revoked", () => {
+    const house = silentHouse();
+    house.write("house/revoked", "old\t2026-01-01T00:00:00Z\tby hand\n");
+    house.run();
+    expect(house.current()).toBe("releases/new");
+    expect(house.calls()).toEqual([RESTART]);
+  });
+
   test("a release is rejected once, however often it happens", () => {
     const house = silentHouse();
     house.write("house/rejected", "new\t2026-01-01T00:00:00Z\tearlier\n");

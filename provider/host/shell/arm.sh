@@ -15,8 +15,12 @@ arm() { # arm HOUSE UNIT SECONDS
   # A power cut must find all of it or nothing.
   sync -- "$1/pending/revert.sh" "$1/pending" "$1"
   disarm "$2"
-  systemd-run --quiet --collect --unit="$2" --on-active="$3" --timer-property=AccuracySec=100ms \
-    -- /bin/sh "$1/pending/revert.sh" timer </dev/null 9>&-
+  if ! systemd-run --quiet --collect --unit="$2" --on-active="$3" --timer-property=AccuracySec=100ms \
+    -- /bin/sh "$1/pending/revert.sh" timer </dev/null 9>&-; then
+    settle "$1"
+    echo "without a timer that would revert it nothing is switched" >&2
+    exit 86
+  fi
   armed=$1
   trap 'turn_back $?' EXIT
 }
