@@ -1,5 +1,5 @@
 /** The pack on the real engine: first previews, unknown values, exit codes, and what holds without it. */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -7,7 +7,6 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RULES } from "../../policies/rules.ts";
 import { House, RELEASE_CASES, RESOURCE_CASES } from "../unit/policies-cases.ts";
 import { CANARY, RELEASE, type Registered, wizardResources } from "../unit/policies-fixture.ts";
-import { populate } from "./many-houses.ts";
 import { type CommandResult, makeWorkspace, type Workspace } from "./workspace.ts";
 
 let work: Workspace;
@@ -132,50 +131,5 @@ describe("every rule holds at the first preview", () => {
     expect(code, stdout + stderr).toBe(5);
     for (const { name } of RULES) expect(stderr).toMatch(new RegExp(`${name}: .*not known at preview`));
     expect(stdout + stderr).not.toContain("can't run policy");
-  });
-});
-
-describe("thirty houses", () => {
-  let many: Workspace;
-  beforeAll(() => {
-    many = makeWorkspace();
-    populate(many, 30);
-    mkdirSync(path.join(many.dir, ".dev"), { recursive: true });
-  });
-  afterAll(() => {
-    many.cleanup();
-    rmSync(many.dir, { recursive: true, force: true });
-  });
-
-  it("the rules add less than a second to what any pack costs", async () => {
-    const empty = path.join(many.dir, "empty");
-    mkdirSync(empty);
-    writeFileSync(path.join(empty, "PulumiPolicy.yaml"), "runtime: nodejs\nmain: index.cjs\n");
-    writeFileSync(path.join(empty, "package.json"), `{"name": "empty", "main": "index.cjs"}`);
-    writeFileSync(
-      path.join(empty, "index.cjs"),
-      `const { PolicyPack } = require("@pulumi/policy");
-       const nothing = { name: "nothing", description: "Nothing.", validateResource: () => undefined };
-       new PolicyPack("empty", { policies: [nothing] });`,
-    );
-    const times: Record<"bare" | "empty" | "policies", number[]> = { bare: [], empty: [], policies: [] };
-    // In turn, so that whatever else the machine does falls on all; the first of each also makes the bundles.
-    for (let round = 0; round < 4; round++) {
-      for (const pack of ["bare", "empty", "policies"] as const) {
-        const start = performance.now();
-        const { code, stdout, stderr } = await many.run([
-          "preview",
-          ...(pack === "bare" ? [] : ["--policy-pack", pack]),
-        ]);
-        expect(code, stdout + stderr).toBe(0);
-        times[pack].push((performance.now() - start) / 1000);
-      }
-    }
-    const best = (pack: keyof typeof times): number => Math.min(...times[pack]);
-    const [bare, any, ours] = [best("bare"), best("empty"), best("policies")];
-    console.log(
-      `30 houses: ${bare.toFixed(2)} s, with an empty pack ${any.toFixed(2)} s, with ours ${ours.toFixed(2)} s`,
-    );
-    expect(ours - any).toBeLessThan(1);
   });
 });
