@@ -4,12 +4,15 @@ import { createRequire } from "node:module";
 
 import { load } from "./toolchain/load.mjs";
 
+const require = createRequire(import.meta.url);
+require("./toolchain/lean-sdk.cjs");
+
 // Both take the program a third of its time, and nobody sees them: the SDK takes several stack traces per resource, which
 // the language host has mapped to sources, although this bundle has no map; and it sends the engine several debug
 // messages per resource, one after the other, whether or not `--debug` asks for them.
 Error.prepareStackTrace = undefined;
 if (!process.env.WIZARD_HOUSES_SDK_DEBUG) {
-  createRequire(import.meta.url)("@pulumi/pulumi/log").debug = () => Promise.resolve();
+  require("@pulumi/pulumi/log").debug = () => Promise.resolve();
 }
 
 export default { ...(await load("index.ts", ["@pulumi/*"])) };
