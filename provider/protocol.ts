@@ -95,13 +95,19 @@ const KINDS: Record<ChangeKind, [plain: number, replace: number]> = (() => {
   };
 })();
 
-/** Runs with a request's inputs; a failure gets to know where their secrets stood, and its words hold none of them. */
-async function keepingSecrets<T>({ values, secrets }: Decoded, run: () => Promise<T>): Promise<T> {
+/**
+ * Runs with a request's inputs; a failure gets to know where their secrets stood, and its words hold none of them, nor of
+ * the inputs before: what runs again after a revert may speak of those.
+ */
+async function keepingSecrets<T>(inputs: Decoded, run: () => Promise<T>, before?: Decoded): Promise<T> {
   try {
     return await run();
   } catch (error) {
-    if (error instanceof Error) error.message = hideSecrets(error.message, values, secrets);
-    throw new WithSecrets(error, secrets);
+    if (error instanceof Error) {
+      for (const { values, secrets } of [inputs, ...(before ? [before] : [])])
+        error.message = hideSecrets(error.message, values, secrets);
+    }
+    throw new WithSecrets(error, inputs.secrets);
   }
 }
 
@@ -233,23 +239,28 @@ export function service({ version, resources, open, warn, cancel }: ServiceOptio
     update: unary<providerpb.UpdateRequest, providerpb.UpdateResponse>((request) => {
       const resource = find(request.getUrn());
       const decoded = decodeStruct(request.getNews());
+      const before = decodeStruct(request.getOldInputs());
       const old = {
-        inputs: decodeStruct(request.getOldInputs()).values,
+        inputs: before.values,
         outputs: decodeStruct(request.getOlds()).values,
       };
-      return keepingSecrets(decoded, async () => {
-        const outputs = await reconcile({
-          resource,
-          inputs: decoded.values,
-          old,
-          preview: request.getPreview(),
-          open,
-          warn: (message) => warn(message, request.getUrn()),
-        });
-        const response = new providerpb.UpdateResponse();
-        response.setProperties(encodeStruct(outputs));
-        return response;
-      });
+      return keepingSecrets(
+        decoded,
+        async () => {
+          const outputs = await reconcile({
+            resource,
+            inputs: decoded.values,
+            old,
+            preview: request.getPreview(),
+            open,
+            warn: (message) => warn(message, request.getUrn()),
+          });
+          const response = new providerpb.UpdateResponse();
+          response.setProperties(encodeStruct(outputs));
+          return response;
+        },
+        before,
+      );
     }),
 
     delete: unary<providerpb.DeleteRequest, emptypb.Empty>(async (request) => {
