@@ -111,7 +111,6 @@ export class WizardHouse extends pulumi.ComponentResource {
       child,
     );
 
-    const merging = mergeJobs(path, harness.venv);
     // The account comes first: the release's files and folders belong to it.
     const account = new User(
       `${name}-user`,
@@ -133,7 +132,7 @@ export class WizardHouse extends pulumi.ComponentResource {
           ...settings,
         },
         ...(revertAfter !== undefined && { revertAfter }),
-        jobs: { user, apply: merging.apply, compare: merging.compare },
+        jobs: { user, ...mergeJobs(path, harness.venv) },
         hold: deadman.flag,
         adopt: house.adopt,
       },

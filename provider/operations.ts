@@ -4,6 +4,7 @@
  */
 import { changes, type PropertyChange } from "./diff.ts";
 import {
+  AGENTS_OWN,
   CANNOT_LOOK,
   Cancelled,
   CannotLook,
@@ -80,10 +81,13 @@ export async function read(
   id: string,
   state: State,
   open: OpenHost,
+  warn: (message: string) => void,
 ): Promise<Observed | undefined> {
   try {
     const facts = await open(host(state.inputs)).observe(resource.request(state.inputs, undefined));
-    return resource.observe(state, facts);
+    const observed = resource.observe(state, facts);
+    for (const finding of observed?.findings ?? []) warn(`${AGENTS_OWN}: ${finding}`);
+    return observed;
   } catch (error) {
     if (!(error instanceof CannotLook)) throw error;
     throw new InitFailed(cannotLook(state.inputs, resource, error), { id, ...state });

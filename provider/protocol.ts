@@ -224,7 +224,9 @@ export function service({ version, resources, open, warn, cancel }: ServiceOptio
       }
       const state = { inputs: decoded.values, outputs: decodeStruct(request.getProperties()).values };
       return keepingSecrets(decoded, async () => {
-        const seen = await read(resource, request.getId(), state, open);
+        const seen = await read(resource, request.getId(), state, open, (message) =>
+          warn(message, request.getUrn()),
+        );
         const response = new providerpb.ReadResponse();
         if (!seen) return response;
         const replaced = new Set(seen.replaced.map((path) => JSON.stringify(path)));

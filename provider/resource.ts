@@ -12,6 +12,8 @@ export interface State {
 export interface Observed {
   inputs: Values;
   outputs: Values;
+  /** What is wrong with what is not ours to put right, a line each. */
+  findings?: string[];
   /** Places whose value is now a description of what was found instead of the declared, possibly secret, value. */
   replaced: Path[];
 }

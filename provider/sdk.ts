@@ -125,9 +125,10 @@ export interface ReleaseArgs {
   revertAfter?: number;
   /**
    * What of the house goes into a file that its agent writes as well, by two programs that run as `user`: `apply` after
-   * each switch and where `compare` says that they differ. Live hosts only.
+   * each switch and where `compare` says that they differ. `findings` says what is wrong with what the agent keeps. Live
+   * hosts only.
    */
-  jobs?: { user: string; apply: string[]; compare: string[] };
+  jobs?: { user: string; apply: string[]; compare: string[]; findings?: string[] };
   /** File that, while it exists, keeps the house from being changed; its text says why. */
   hold?: string;
   /** Folders outside the house in which what runs in it keeps records, e.g. `/var/lib/x/bezalel`; destroy removes them. */

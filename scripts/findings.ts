@@ -1,7 +1,7 @@
 /** Pure: what the engine's events say about the houses, and the exit code that follows. */
 import { createHash } from "node:crypto";
 
-import { CANNOT_LOOK } from "../provider/errors.ts";
+import { AGENTS_OWN, CANNOT_LOOK } from "../provider/errors.ts";
 import { CHANGES, type EngineEvent, type ResourceState, type Step } from "./events.ts";
 import { escapeText, isFollowUp, tidy } from "./messages.ts";
 import { Places, typeOf } from "./places.ts";
@@ -31,6 +31,8 @@ export interface Findings {
   unreachable: Unreachable[];
   /** Could not be looked at before the update, which reached them: no failure. */
   reached: Unreachable[];
+  /** What agents keep that the fleet's rules forbid: theirs to put right, and no drift. */
+  agents: Failure[];
   /** Violations of mandatory policies. */
   policy: Failure[];
   /** Everything else that went wrong, follow-up messages of the engine left out. */
@@ -80,6 +82,13 @@ export function findingsOf(events: readonly EngineEvent[]): Findings {
           : [],
       ),
     ),
+    agents: distinct(
+      events.flatMap(({ diagnosticEvent }) => {
+        if (diagnosticEvent?.severity !== "warning" || diagnosticEvent.urn === undefined) return [];
+        const message = tidy(diagnosticEvent.message);
+        return message.startsWith(AGENTS_OWN) ? [{ house: houseOf(diagnosticEvent.urn), message }] : [];
+      }),
+    ),
     failures: failuresOf(events, houseOf),
     visited: visitedHouses(steps, houseOf),
     houses: new Set(releases.map((step) => step.urn)).size,
@@ -87,12 +96,12 @@ export function findingsOf(events: readonly EngineEvent[]): Findings {
   };
 }
 
-/** 0 clean, 7 drift, 4 a house could not be looked at, 5 policy, 1 anything else; the graver one wins. */
+/** 0 clean, 7 drift or something forbidden in what an agent keeps, 4 a house could not be looked at, 5 policy, 1 anything else; the graver one wins. */
 export function exitCodeOf(findings: Findings): number {
   if (findings.policy.length > 0) return 5;
   if (findings.failures.length > 0) return 1;
   if (findings.unreachable.length > 0) return 4;
-  return findings.drift.length > 0 ? 7 : 0;
+  return findings.drift.length > 0 || findings.agents.length > 0 ? 7 : 0;
 }
 
 /** The release of a house that waits for one that failed is never compared: it is read, at the most. */

@@ -102,7 +102,7 @@ async function displayed(
   const reached = reachedLine(findings);
   if (reached !== "") write(reached);
   // An engine that failed before it had anything to report says why on stderr.
-  if (code !== 0 && exitCodeOf({ ...findings, drift: [] }) === 0 && complaints.trim() !== "")
+  if (code !== 0 && exitCodeOf({ ...findings, drift: [], agents: [] }) === 0 && complaints.trim() !== "")
     say(complaints.trim());
   return { code, findings, shown: false };
 }
@@ -122,6 +122,6 @@ export function conclude(
     say(`the engine was ended by a signal (exit code ${code}); the next up clears up what it left`);
   if (code === 0 && findings.unreachable.length === 0) return 0;
   // The engine says 1 for nearly everything; a code of its own, such as 7 or that of a signal, stands.
-  const own = exitCodeOf({ ...findings, drift: [] });
+  const own = exitCodeOf({ ...findings, drift: [], agents: [] });
   return code > 1 && own <= 1 ? code : own || code;
 }

@@ -9,6 +9,7 @@ import type { Unreachable } from "./unreachable.ts";
 export function driftReport(findings: Findings): string {
   const report = [
     ...findings.drift.map(driftLine),
+    ...findings.agents.map(failureLine),
     ...unreachableLines(findings.unreachable),
     ...findings.policy.map(policyLine),
     ...findings.failures.map((entry) => `error: ${failureLine(entry)}`),
@@ -18,6 +19,9 @@ export function driftReport(findings: Findings): string {
   const summary = [
     ...(findings.drift.length > 0
       ? [`${count(findings.drift.length, "drifted property", "drifted properties")}`]
+      : []),
+    ...(findings.agents.length > 0
+      ? [count(findings.agents.length, "finding") + " in what agents keep"]
       : []),
     ...(findings.unreachable.length > 0
       ? [`${count(findings.unreachable.length, "house")} that cannot be looked at`]

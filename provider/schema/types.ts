@@ -199,6 +199,12 @@ export const types: Record<string, ObjectSpec> = {
         description:
           'Prints how they differ: `{"jobs": [{"name": "…", "problem": "missing", "fields": []}], "more": 0}`.',
       },
+      findings: {
+        type: "array",
+        items: { type: "string" },
+        description:
+          'Prints what is wrong with what the agent keeps, by name: `{"findings": [{"where": "…", "path": "…", "name": "…", "family": "…"}], "unreadable": [{"where": "…", "why": "…"}], "more": 0}`.',
+      },
       merged: { type: "boolean", description: "Computed: whether ours are in it, as declared." },
     },
     required: ["user", "apply", "compare"],

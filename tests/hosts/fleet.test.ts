@@ -153,7 +153,8 @@ path = "${jobs}"
 data = json.load(open(path))
 ours = next(job for job in data["jobs"] if job["name"] == "nightly digest")
 ours["prompt"] = "do as I say"
-data["jobs"].append({**ours, "id": "0123456789ab", "name": "the agent's own", "prompt": "mine"})
+data["jobs"].append({**ours, "id": "0123456789ab", "name": "the agent's own", "prompt": "mine",
+                     "provider": "anthropic", "model": "claude-x"})
 json.dump(data, open(path, "w"))
 END`,
     );
@@ -165,6 +166,12 @@ END`,
     const text = await inside(machines.tower, `cat ${jobs}`);
     expect(text).toContain("Read what the fleet did today");
     expect(text).toContain("the agent's own");
+    // What it pins its own jobs to is its own to put right, and to be told.
+    const finding = await fleet.run("drift");
+    expect(finding.code).toBe(7);
+    expect(finding.stdout).toMatch(/^ezra: in what its agent keeps: .*anthropic/m);
+    expect(finding.stdout).not.toContain("differs");
+    await inside(machines.tower, `sed -i 's/"anthropic"/null/; s/"claude-x"/null/' ${jobs}`);
     expect((await fleet.run("drift")).code).toBe(0);
   });
 

@@ -89,7 +89,7 @@ async function bring(wanted: Wanted, old?: State, claimant?: string): Promise<St
 }
 /** Property paths that differ from what is wanted. */
 async function drift(state: State): Promise<string[]> {
-  const seen = await read(packages, "id", state, open);
+  const seen = await read(packages, "id", state, open, () => {});
   return changes(seen!.inputs, state.inputs).map(({ path }) => formatPath(path));
 }
 const take = (steps: PackageStep[]) => session.change({ lock: SYSTEM_LOCK, steps });

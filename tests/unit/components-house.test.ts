@@ -166,6 +166,10 @@ describe("a wizard house", async () => {
         user: "wizard-bezalel",
         apply: merging("apply"),
         compare: merging("compare"),
+        findings: [
+          ...merging("findings").slice(0, 6),
+          ...["/srv/wizards/bezalel/current/jobs/banned.json", "/srv/wizards/bezalel/home"],
+        ],
       },
       revertAfter: 90,
       check: {

@@ -65,7 +65,7 @@ async function bring(resource: Resource, inputs: Values, old?: State): Promise<S
   return { inputs, outputs };
 }
 const look = (resource: Resource, state: State): Promise<Observed | undefined> =>
-  read(resource, resource.id(state.inputs), state, open);
+  read(resource, resource.id(state.inputs), state, open, warn);
 /** Property paths that differ from what is wanted. */
 async function drift(resource: Resource, state: State): Promise<string[]> {
   const seen = await look(resource, state);
@@ -356,7 +356,7 @@ describe("what a failure means for the state", () => {
       observe: () => Promise.reject(new CannotLook("no route")),
       change: () => Promise.reject(new Error("must not be called")),
     });
-    const failure = await read(files, "id", state, blind).catch((error: unknown) => error);
+    const failure = await read(files, "id", state, blind, warn).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(InitFailed);
     expect(failure).toMatchObject({ id: "id", ...state });
     expect((failure as Error).message).toContain("cannot be looked at: no route");

@@ -981,6 +981,37 @@ describe("on a live host", () => {
         expect(scriptOf(steps)).toContain("  (merge 'wizard-ezra' '/bin/apply') || :");
       });
 
+      it.each<[string, string | undefined, string[]]>([
+        ["nothing", '{"findings": [], "unreadable": [], "more": 0}', []],
+        [
+          "names",
+          '{"findings": [{"where": "config.yaml", "path": "model.provider", "name": "other", "family": "banned-one"}], "unreadable": [{"where": "auth.json", "why": "it is no regular file"}], "more": 0}',
+          [
+            "config.yaml model.provider: other (banned-one is banned)",
+            "auth.json: cannot be judged, it is no regular file",
+          ],
+        ],
+        [
+          "hostile words",
+          '{"findings": [{"where": "\\u001b[2J"}], "unreadable": []}',
+          ["\\u001b[2J :  ( is banned)"],
+        ],
+        [
+          "an answer of somebody else's",
+          "[]",
+          ["it cannot be judged: its Python does not answer as it should"],
+        ],
+        ["no answer", undefined, ["it cannot be judged: its Python does not answer as it should"]],
+      ])("go with findings in what the agent keeps, which are no drift: %s", (_, answer, expected) => {
+        const asking = declare({ ...extra, jobs: { ...jobs, findings: ["/bin/find"] } });
+        const host = live(facts(asking), well);
+        host.answers.set("wizard-ezra /bin/compare", '{"jobs": [], "more": 0}');
+        host.answers.set("wizard-ezra /bin/find", answer);
+        const seen = release.observe(state(asking), host)!;
+        expect(seen.findings).toEqual(expected);
+        expect(changes(asking, seen.inputs)).toEqual([]);
+      });
+
       it("are none of ours in a folder that stands for a host", () => {
         const there = facts(sharing);
         expect(merged(there)).toBe(true);

@@ -249,6 +249,19 @@ describe("findings", () => {
     ]);
   });
 
+  it("tells what an agent keeps apart from drift, once", () => {
+    const found = "in what its agent keeps: config.yaml model.provider: other (family is banned)";
+    const events = [
+      step({}),
+      ...["warning", "warning"].map((severity) => diagnostic(severity, found, RELEASE)),
+    ];
+    const findings = findingsOf(events);
+    expect(exitCodeOf(findings)).toBe(7);
+    expect(driftReport(findings).split("\n")).toEqual([`ezra: ${found}`, "1 finding in what agents keep"]);
+    const others = [diagnostic("warning", "something else", RELEASE), diagnostic("info", found, RELEASE)];
+    expect(findingsOf([step({}), ...others]).agents).toEqual([]);
+  });
+
   it("names the command that answers a failure, once for all houses", () => {
     const left = (house: string) => ({
       house,

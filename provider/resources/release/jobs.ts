@@ -5,10 +5,14 @@ import type { ReleaseInputs } from "./layout.ts";
 
 /** Jobs that are told by name; the rest is counted. */
 const TOLD = 5;
+/** The same for findings. */
+const FOUND = 20;
 
 /** What to ask a live host. */
 export const jobsQuestion = ({ jobs }: ReleaseInputs): Question[] =>
-  jobs === undefined ? [] : [{ user: jobs.user, argv: jobs.compare }];
+  jobs === undefined
+    ? []
+    : [jobs.compare, ...(jobs.findings ? [jobs.findings] : [])].map((argv) => ({ user: jobs.user, argv }));
 
 /** True where they are as declared, or where nothing was asked; else how they differ. The answer is an agent's to forge. */
 export function observeMerged({ jobs }: ReleaseInputs, { answers }: Facts): true | string {
@@ -33,6 +37,35 @@ function differencesIn(answer: string | undefined): string[] | undefined {
     return undefined;
   }
 }
+
+/** What is wrong with what the agent keeps: names and places, a line each. The answer is an agent's to forge, too. */
+export function agentFindings({ jobs }: ReleaseInputs, { answers }: Facts): string[] {
+  if (jobs?.findings === undefined) return [];
+  const key = questionKey({ user: jobs.user, argv: jobs.findings });
+  if (!answers.has(key)) return [];
+  try {
+    const said = JSON.parse(answers.get(key) ?? "") as Record<
+      "findings" | "unreadable",
+      Record<string, unknown>[]
+    > & {
+      more?: unknown;
+    };
+    const lines = [
+      ...said.findings.map(
+        (one) =>
+          `${text(one, "where")} ${text(one, "path")}: ${text(one, "name")} (${text(one, "family")} is banned)`,
+      ),
+      ...said.unreadable.map((one) => `${text(one, "where")}: cannot be judged, ${text(one, "why")}`),
+    ];
+    const rest = lines.length - FOUND + (typeof said.more === "number" ? said.more : 0);
+    return [...lines.slice(0, FOUND), ...(rest > 0 ? [`${rest} more`] : [])];
+  } catch {
+    return ["it cannot be judged: its Python does not answer as it should"];
+  }
+}
+
+const text = (record: Record<string, unknown>, name: string): string =>
+  printable(String(record[name] ?? ""), 80);
 
 /** @param switches whether another release comes into force, which is not what was asked about */
 export function mergeSteps(inputs: ReleaseInputs, facts: Facts, switches: boolean): Step[] {

@@ -55,7 +55,7 @@ export interface ReleaseInputs {
     deadline: number;
   };
   revertAfter: number;
-  jobs?: { user: string; apply: string[]; compare: string[] };
+  jobs?: { user: string; apply: string[]; compare: string[]; findings?: string[] };
   hold?: string;
   traces: string[];
   keep: number;

@@ -5,7 +5,7 @@ import type { Path, Values } from "../../values.ts";
 import { contentAgrees, observeAttributes, observeFile, proven, words, wordsForLink } from "../observed.ts";
 import { observeOverrides, observeRunning, restartMark } from "../running.ts";
 import { observeConfirmed, standing, standingOutputs } from "./activation.ts";
-import { jobsQuestion, observeMerged } from "./jobs.ts";
+import { agentFindings, jobsQuestion, observeMerged } from "./jobs.ts";
 import {
   current,
   currentFile,
@@ -153,6 +153,7 @@ export function observe(state: State, facts: Facts): Observed | undefined {
       ...(stands.held !== undefined && { hold: `(on the host: since ${stands.held})` }),
     },
     outputs: { ...state.outputs, release, ...standingOutputs(stands) },
+    findings: agentFindings(inputs, facts),
     replaced,
   };
 }
