@@ -15,7 +15,7 @@ export const NEEDED: Readonly<Record<string, readonly string[]>> = {
   curl: ["curl"],
   passwd: ["groupadd", "groupdel", "useradd", "userdel", "usermod"],
   procps: ["kill"],
-  systemd: ["journalctl", "systemctl"],
+  systemd: ["journalctl", "systemctl", "systemd-run"],
 };
 
 export interface HostArgs {
