@@ -59,10 +59,12 @@ async function until(what: string, seconds: number, condition: () => Promise<boo
 }
 
 let turns = 0;
+let edits = 0;
 /** Makes another release of the house, sound or with a fault. */
 function change(fault?: Fault): void {
   const value = fault === undefined ? 100 + ++turns : FAULTS[fault];
-  fleet.edit(CONFIG, /max_turns: \d+/, `max_turns: ${value}`);
+  // The count makes it another text, which `edit` insists on, where the same fault comes twice.
+  fleet.edit(CONFIG, /max_turns: \d+( # \d+)?/, `max_turns: ${value} # ${++edits}`);
 }
 const up = () => fleet.run("up", ["--yes"]);
 
