@@ -2,7 +2,16 @@ import pulumi from "@pulumi/eslint-plugin";
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["node_modules/", ".dev/", ".cache/", "toolchain/engine/"] },
+  {
+    ignores: [
+      "node_modules/",
+      ".dev/",
+      ".cache/",
+      "toolchain/engine/",
+      "toolchain/gitea/",
+      "toolchain/actionlint/",
+    ],
+  },
   ...tseslint.configs.recommended,
   {
     files: ["**/*.ts"],

@@ -3,65 +3,66 @@ import { fileURLToPath } from "node:url";
 
 import * as pulumi from "@pulumi/pulumi";
 
-import { Host } from "./components/host.ts";
-import { rolloutOrder } from "./components/rollout.ts";
-import { KeysError, passphraseProblem, resolveKeys } from "./components/secrets.ts";
+import { DeployHook, type DeployHookArgs } from "./components/deploy-hook.ts";
+import { deploySecrets } from "./components/deploy-secrets.ts";
+import { makeHouses, planHouses } from "./components/houses.ts";
+import { rentMachines } from "./components/rented.ts";
+import { KeysError, passphraseProblem } from "./components/secrets.ts";
 import { connections, StackError, stackSettings } from "./components/stack.ts";
-import { WizardHouse } from "./components/wizard-house.ts";
-import { FleetError, loadFleet, renderHouse } from "./fleet/index.ts";
+import { controlHouse } from "./fleet/deploy-hook.ts";
+import { FleetError, loadFleet, type LoadedFleet } from "./fleet/index.ts";
+import type { Connection } from "./provider/sdk.ts";
+
+const made = await explained(makeFleet);
 
 /** By house: host, release id, provider chain, health URL, ports and the names of its keys. */
-export const houses = explained(makeHouses);
+export const houses = made.houses;
+/** What is rented, where anything is: what it costs in US dollars a month, and how each droplet is reached. */
+export const droplets = made.droplets;
 
-function makeHouses() {
+async function makeFleet() {
   const project = pulumi.getProject();
-  const stack = pulumi.getStack();
   const config = new pulumi.Config();
   const settings = stackSettings((key) => config.get(key));
-  const dev = settings.environment === "dev";
-  const passphrase = passphraseProblem(dev, process.env["PULUMI_CONFIG_PASSPHRASE"]);
+  const passphrase = passphraseProblem(settings.placeholders, process.env["PULUMI_CONFIG_PASSPHRASE"]);
   if (passphrase !== undefined) throw new StackError([passphrase]);
 
+  // Whatever can be wrong with the data is told before the first resource.
   const fleet = loadFleet(fileURLToPath(new URL("./wizards", import.meta.url)));
   const hosts = connections(Object.values(fleet.hosts), settings);
-  const plans = fleet.houses.map((house) => ({
-    house,
-    rendered: renderHouse(fleet, house, settings.environment),
-  }));
-  const keys = resolveKeys({
-    configured: keysInClear(`${project}:keys`),
-    houses: plans.map(({ house, rendered }) => ({ name: house.name, keys: rendered.keys })),
-    dev,
-  });
-  const order = rolloutOrder(
-    fleet.rollout,
-    fleet.houses.map((house) => house.name),
-    settings.afterCanary,
-  );
+  const plans = planHouses(fleet, settings, keysInClear(`${project}:keys`));
 
-  const salt = `${project}/${stack}`;
-  const grounds = new Map<string, Host>();
-  const made = new Map<string, WizardHouse>();
-  for (const { house, rendered } of plans) {
-    const { name } = house;
-    const [host, spec] = [hosts[house.host], fleet.hosts[house.host]];
-    if (host === undefined || spec === undefined)
-      throw new StackError([`house ${name} names the host ${house.host}, which the fleet lacks`]);
-    const args = { host, house, rendered, harness: fleet.harness, salt, activation: settings.activation };
-    const secrets = Object.entries(keys[name] ?? {}).map(([key, value]) => [key, pulumi.secret(value)]);
-    const before = (order[name] ?? []).flatMap((other) => made.get(other) ?? []);
-    // A host changes with the first of its houses and not earlier, so that a canary goes alone with its packages too.
-    const ground =
-      grounds.get(host.name) ??
-      new Host(`${host.name}-host`, { host, packages: spec.packages, claimant: salt, after: before });
-    grounds.set(host.name, ground);
-    const after = [ground, ...before];
-    made.set(name, new WizardHouse(name, { ...args, keys: Object.fromEntries(secrets), after }));
-  }
-  return Object.fromEntries([...made].map(([name, house]) => [name, house.summary]));
+  const claimant = `${project}/${pulumi.getStack()}`;
+  const hook = deployHook(fleet, hosts, claimant);
+
+  const { rented, summary } = await rentMachines(fleet, settings);
+  const all = makeHouses({ fleet, settings, plans, hosts, rented, claimant });
+  if (hook !== undefined) new DeployHook("deploy-hook", hook);
+  return {
+    houses: Object.fromEntries([...all].map(([name, house]) => [name, house.summary])),
+    droplets: summary,
+  };
 }
 
-/** Read here and wrapped above: as an output, a missing key could only be told of after the first host was dialled. */
+/** The hook is part of the stack that it brings up; of another there is none. */
+function deployHook(
+  fleet: LoadedFleet,
+  hosts: Record<string, Connection>,
+  claimant: string,
+): DeployHookArgs | undefined {
+  const found = controlHouse(fleet.deployHook, fleet.hosts, pulumi.getStack());
+  const host = found && hosts[found.hook.host];
+  if (found === undefined || host === undefined) return undefined;
+  const { secrets, problems } = deploySecrets((key) =>
+    pulumi.runtime.getConfig(`${pulumi.getProject()}:${key}`),
+  );
+  if (problems.length > 0) throw new StackError(problems);
+  const { hook, spec } = found;
+  const wrapped = secrets.map((secret) => pulumi.secret(secret));
+  return { host, hook, secrets: wrapped, packages: spec.packages, claimant };
+}
+
+/** Read here and wrapped at once: as an output, a missing key could only be told of after the first host was dialled. */
 function keysInClear(key: string): unknown {
   const text = pulumi.runtime.getConfig(key);
   if (text === undefined) return undefined;
@@ -73,9 +74,9 @@ function keysInClear(key: string): unknown {
 }
 
 /** A mistake in the data is told as it is, without a stack trace. */
-function explained<Result>(make: () => Result): Result {
+async function explained<Result>(make: () => Promise<Result>): Promise<Result> {
   try {
-    return make();
+    return await make();
   } catch (error) {
     const expected = error instanceof FleetError || error instanceof KeysError || error instanceof StackError;
     throw expected ? new pulumi.RunError(error.message) : error;

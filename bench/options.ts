@@ -13,14 +13,20 @@ export type ToolName = (typeof TOOLS)[number];
 export const CASES = ["converge", "check", "apply", "change"] as const;
 export type CaseName = (typeof CASES)[number];
 
+export type Fewer = Partial<Record<ToolName, number>>;
+
 export interface Options {
   houses: number;
   /** Test machines; a house's number modulo this says which one it stands on. */
   machines: number;
   /** Timed runs of each tool in each case. */
   runs: number;
+  /** Timed runs of tools that take too long for as many. */
+  fewer: Fewer;
   tools: ToolName[];
   cases: CaseName[];
+  /** Tools whose memory is sampled, which takes a run of its own. */
+  memory: ToolName[];
   /** Where the result goes as JSON. */
   json: string | undefined;
   /** Where the table goes as Markdown. */
@@ -33,12 +39,17 @@ export interface Options {
 const MACHINES = 30;
 const RUNS = 5;
 
+const NAMES = [
+  ...["houses", "machines", "runs", "fewer", "tools", "cases"],
+  ...["memory", "json", "markdown", "profile"],
+];
+
 /** Throws a {@link UsageError} that says what is allowed. */
 export function readOptions(args: readonly string[]): Options {
   const given = new Map<string, string>();
   for (let at = 0; at < args.length; at++) {
     const [name, inline] = splitOnce(args[at] ?? "");
-    if (!["houses", "machines", "runs", "tools", "cases", "json", "markdown", "profile"].includes(name)) {
+    if (!NAMES.includes(name)) {
       throw new UsageError(`bench does not know ${JSON.stringify(args[at])}; ${ALLOWED}`);
     }
     const value = inline ?? (name === "profile" ? "yes" : args[++at]);
@@ -46,14 +57,18 @@ export function readOptions(args: readonly string[]): Options {
     given.set(name, value);
   }
   const houses = whole("houses", given.get("houses"), 1, 1000);
+  const runs = given.has("runs") ? whole("runs", given.get("runs"), 1, 100) : RUNS;
+  const tools = some("tools", given.get("tools"), TOOLS);
   return {
     houses,
     machines: given.has("machines")
       ? whole("machines", given.get("machines"), 1, houses)
       : Math.min(houses, MACHINES),
-    runs: given.has("runs") ? whole("runs", given.get("runs"), 1, 100) : RUNS,
-    tools: some("tools", given.get("tools"), TOOLS),
+    runs,
+    fewer: fewerRuns(given.get("fewer"), runs),
+    tools,
     cases: some("cases", given.get("cases"), CASES),
+    memory: given.has("memory") ? some("memory", given.get("memory"), TOOLS) : tools,
     json: given.get("json"),
     markdown: given.get("markdown"),
     profile: given.has("profile"),
@@ -61,8 +76,9 @@ export function readOptions(args: readonly string[]): Options {
 }
 
 const ALLOWED =
-  "usage: npm run bench -- --houses N [--machines M] [--runs K] [--json FILE] [--markdown FILE] [--profile] " +
-  `[--tools ${TOOLS.join(",")}] [--cases ${CASES.join(",")}]; without --houses, the dev stack's own figures`;
+  "usage: npm run bench -- --houses N [--machines M] [--runs K] [--fewer TOOL=K,…] [--json FILE] [--markdown FILE] [--profile] " +
+  `[--tools ${TOOLS.join(",")}] [--cases ${CASES.join(",")}] [--memory TOOL,...]; without --houses, the dev stack's own figures; ` +
+  "--recovery alone, how long a house is without its gateway; --policies alone, what the policy pack adds to a preview";
 
 function splitOnce(argument: string): [string, string | undefined] {
   const match = /^--([a-z]+)(?:=([^]*))?$/.exec(argument);
@@ -74,6 +90,18 @@ function whole(name: string, text: string | undefined, low: number, high: number
   if (text !== undefined && /^\d+$/.test(text) && value >= low && value <= high) return value;
   throw new UsageError(
     `--${name} must be a whole number from ${low} to ${high}, got ${JSON.stringify(text)}; ${ALLOWED}`,
+  );
+}
+
+/** Example: `ansible=1,mitogen=2`. */
+function fewerRuns(text: string | undefined, runs: number): Fewer {
+  if (text === undefined) return {};
+  return Object.fromEntries(
+    text.split(",").map((one) => {
+      const [, tool = one, times] = /^([^=]*)=([^]*)$/.exec(one) ?? [];
+      some("fewer", tool, TOOLS);
+      return [tool, whole("fewer", times, 1, runs)];
+    }),
   );
 }
 

@@ -23,11 +23,14 @@ const MODEL = "bezalel";
 const FIRST_PORT = 8642;
 export const STACK = "bench";
 
+/** What the fleet has to know of a machine; without a host key nobody connects to it. */
+export type Host = Pick<Machine, "name" | "address"> & Partial<Pick<Machine, "hostKey">>;
+
 /** Names the houses `w001`, `w002`, … and deals them out to the machines in turn. */
 export function dealHouses(
   houses: number,
-  machines: Machine[],
-): { name: string; machine: Machine; port: number }[] {
+  machines: readonly Host[],
+): { name: string; machine: Host; port: number }[] {
   return Array.from({ length: houses }, (_, index) => ({
     name: `w${String(index + 1).padStart(3, "0")}`,
     machine: machines[index % machines.length]!,
@@ -36,7 +39,7 @@ export function dealHouses(
 }
 
 /** Makes the copy in `dir`, which must not exist yet. The packages are shared with this checkout. */
-export function makeProject(dir: string, houses: number, machines: Machine[]): void {
+export function makeProject(dir: string, houses: number, machines: readonly Host[]): void {
   const files = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
     cwd: ROOT,
     encoding: "utf8",
@@ -56,7 +59,7 @@ export function makeProject(dir: string, houses: number, machines: Machine[]): v
   );
 }
 
-function writeFleet(wizards: string, houses: ReturnType<typeof dealHouses>, machines: Machine[]): void {
+function writeFleet(wizards: string, houses: ReturnType<typeof dealHouses>, machines: readonly Host[]): void {
   const fleetFile = path.join(wizards, "fleet.yaml");
   const fleet = parse(readFileSync(fleetFile, "utf8")) as Record<string, unknown>;
   writeFileSync(

@@ -7,8 +7,7 @@ const GIBIBYTE = 2 ** 30;
 
 /** The tables for a terminal. */
 export function textReport(result: Result): string {
-  const { houses, machines, runs } = result;
-  const what = `${houses} houses on ${machines} machines, ${runs} timed runs of each tool, taking turns`;
+  const what = whatWasMeasured(result);
   const tables = sections(result).map(
     ({ title, rows }) => `${title}\n${aligned([["", ...toolsOf(result)], ...rows])}`,
   );
@@ -26,7 +25,7 @@ export function textReport(result: Result): string {
 
 /** The tables for the README, with everything needed to repeat them. */
 export function markdownReport(result: Result): string {
-  const { houses, machines, runs, workplace, versions } = result;
+  const { workplace, versions } = result;
   const named = TOOLS.flatMap((tool) =>
     versions[tool] === undefined ? [] : `${tool}: ${versions[tool]}`,
   ).join("; ");
@@ -47,13 +46,18 @@ export function markdownReport(result: Result): string {
     ({ goal, reached, met }) => `- ${met ? "met" : "**missed**"}: ${goal}: ${reached}`,
   );
   return [
-    `${houses} houses on ${machines} machines, ${runs} timed runs of each tool, taking turns; ${result.date.slice(0, 10)}.`,
+    `${whatWasMeasured(result)}; ${result.date.slice(0, 10)}.`,
     ...tables,
     ...(goals.length > 0 ? [`Goals:\n\n${goals.join("\n")}`] : []),
     `Measured on ${place}, which also ran all machines. Versions: ${named}.`,
     `To repeat: \`npm run bench -- ${result.arguments.join(" ")}\`.`,
     "",
   ].join("\n\n");
+}
+
+function whatWasMeasured({ houses, machines, runs, fewer }: Result): string {
+  const less = Object.entries(fewer).map(([tool, times]) => ` (${tool}: ${times})`);
+  return `${houses} houses on ${machines} machines, ${runs} timed runs of each tool${less.join("")}, taking turns`;
 }
 
 function profileText({ moments, processor }: Profile): string {

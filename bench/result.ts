@@ -1,7 +1,7 @@
 /** What a bench run comes to: the JSON document, and medians of what was measured. */
 import type { Control } from "./control.ts";
 import { verdicts, type Verdict } from "./goals.ts";
-import { CASES, TOOLS, type CaseName, type ToolName } from "./options.ts";
+import { CASES, TOOLS, type CaseName, type Fewer, type ToolName } from "./options.ts";
 import type { Traffic } from "./measure.ts";
 import type { Profile } from "./profile.ts";
 import type { Workplace } from "./workplace.ts";
@@ -43,6 +43,8 @@ export interface Result {
   machines: number;
   /** Timed runs of each tool in each case. */
   runs: number;
+  /** Of these tools so many. */
+  fewer: Fewer;
   /** Arguments that repeat this. */
   arguments: string[];
   workplace: Workplace;
@@ -75,6 +77,7 @@ export type Facts = Pick<
   | "houses"
   | "machines"
   | "runs"
+  | "fewer"
   | "arguments"
   | "workplace"
   | "versions"

@@ -110,6 +110,8 @@ export async function measureAll(stage: Stage): Promise<Measurements> {
   const takeTurns = async (name: CaseName, aim: Aim, round: number): Promise<void> => {
     for (const tool of rotated(tools, round)) {
       if (!tool.cases.includes(name) || (aim === "profile" && tool !== ours)) continue;
+      if (aim === "time" && round >= (options.fewer[tool.name] ?? Infinity)) continue;
+      if (aim === "memory" && !options.memory.includes(tool.name)) continue;
       try {
         await once(tool, name, aim);
       } catch (error) {

@@ -65,6 +65,7 @@ export async function main(args: readonly string[]): Promise<number> {
       houses: options.houses,
       machines: options.machines,
       runs: options.runs,
+      fewer: options.fewer,
       arguments: repeating(options),
       workplace: workplace(),
       versions: Object.fromEntries(tools.map((tool) => [tool.name, tool.version])),
@@ -81,11 +82,14 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 /** The arguments that make the same measurement again. */
-function repeating({ houses, machines, runs, tools, cases }: Options): string[] {
+function repeating({ houses, machines, runs, fewer, tools, cases, memory }: Options): string[] {
+  const less = Object.entries(fewer).map((one) => one.join("="));
   return [
     ...["--houses", String(houses), "--machines", String(machines), "--runs", String(runs)],
+    ...(less.length > 0 ? ["--fewer", less.join(",")] : []),
     ...(tools.length < TOOLS.length ? ["--tools", tools.join(",")] : []),
     ...(cases.length < CASES.length ? ["--cases", cases.join(",")] : []),
+    ...(memory.length < tools.length ? ["--memory", memory.join(",")] : []),
   ];
 }
 

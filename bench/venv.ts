@@ -9,7 +9,7 @@ import { mustRun } from "./process.ts";
 const requirements = (name: string): string => path.join(ROOT, "bench", `requirements-${name}.txt`);
 
 /** Folder of the environment `name`, installed again where its pins are not those it was made from. */
-export async function ensureVenv(name: "ansible" | "mitogen" | "pyinfra"): Promise<string> {
+export async function ensureVenv(name: "mitogen" | "pyinfra"): Promise<string> {
   const folder = path.join(ROOT, ".cache", "bench", name);
   const stamp = path.join(folder, "requirements.txt");
   const wanted = pins(requirements(name)).join("\n");

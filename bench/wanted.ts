@@ -7,6 +7,7 @@ import { spawnSync } from "node:child_process";
 import {
   current,
   currentTarget,
+  HARNESS,
   layoutPath,
   marker,
   markerContent,
@@ -60,7 +61,7 @@ export interface WantedHouse {
   files: WantedFile[];
   /** What `current` must point at: the switch. */
   current: WantedLink;
-  /** Links that reach through `current`. */
+  /** Links that reach through `current`, and the release's own to its harness. */
   links: WantedLink[];
   unit: string;
   /** URL on the host that answers 200 while the gateway is well. */
@@ -180,6 +181,9 @@ function wantedHouse(name: string, values: Values, account: Values): Omit<Wanted
     ],
     current: { path: current(house), target: currentTarget(release) },
     links: [
+      ...(inputs.harness === undefined
+        ? []
+        : [{ path: `${releaseFolder(house, release)}/${HARNESS}`, target: inputs.harness }]),
       ...wantedLinks(inputs).map(({ path, target }) => ({ path, target })),
       ...Object.entries(inputs.units)
         .filter(([, { enabled }]) => enabled)

@@ -30,10 +30,10 @@ export interface CronManagerArgs extends ScheduledHouse {
  * `jobs.json` with what merges it into the gateway's.
  *
  * The gateway keeps run-time state in its `home/cron/jobs.json`, and the agent adds jobs of its own there, so that file
- * cannot be a link to ours. {@link mergeJobs} gives the command that brings our jobs into it after a switch, and those
+ * cannot be a link to ours. `mergeJobs` gives the command that brings our jobs into it after a switch, and those
  * that look for drift.
  *
- *     new CronManager("bezalel-cron", { house: "bezalel", path, user, venv, health, providers, scheduled, entries, jobs });
+ *     new CronManager("bezalel-cron", { house: "bezalel", path, user, health, providers, scheduled, entries, jobs });
  */
 export class CronManager extends pulumi.ComponentResource {
   readonly part: ReleasePart;
@@ -48,7 +48,13 @@ export class CronManager extends pulumi.ComponentResource {
         "jobs.json": file(args.jobs ?? `${JSON.stringify({ house, jobs: [] })}\n`),
         "jobs/banned.json": file(args.banned ?? "[]\n"),
         [SETTINGS_FILE]: file(scheduledSettingsFile(args, scheduled)),
-        ...scripts(["jobs/merge-jobs.py", "jobs/banned.py", "jobs/store.py", ...scheduledFiles()]),
+        ...scripts([
+          "jobs/merge-jobs.py",
+          "jobs/banned.py",
+          "jobs/store.py",
+          "jobs/pausing.py",
+          ...scheduledFiles(),
+        ]),
       },
       cron: {
         ...(entries.length === 0 ? {} : { [`wizard-${house}`]: { entries } }),
@@ -60,23 +66,6 @@ export class CronManager extends pulumi.ComponentResource {
       scheduled: work.map((entry) => entry.name),
     });
   }
-}
-
-/**
- * Command lines of `merge-jobs.py` for a house, to be run on its host as its user, with nothing on standard input:
- * `apply` after every switch of `current` (to another release or back), `compare` and `findings` to look for drift. What
- * they print and how they end is at the top of the script.
- */
-export function mergeJobs(path: string, venv: string): Record<"apply" | "compare" | "findings", string[]> {
-  const script = [`${venv}/bin/python`, "-I", "-S", "-B", `${path}/current/jobs/merge-jobs.py`];
-  const [jobs, banned, home] = ["jobs.json", "jobs/banned.json"]
-    .map((name) => `${path}/current/${name}`)
-    .concat(`${path}/home`) as [string, string, string];
-  return {
-    apply: [...script, "apply", jobs, home],
-    compare: [...script, "compare", jobs, home],
-    findings: [...script, "findings", banned, home],
-  };
 }
 
 function scripts(paths: readonly string[]): Record<string, FileArgs> {

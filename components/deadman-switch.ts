@@ -1,8 +1,18 @@
 /** DeadmanSwitch: brings a silent house back to its last good release, a few times, then calls a human. */
 import * as pulumi from "@pulumi/pulumi";
 
+import type { DeadmanSecret } from "../fleet/deadman.ts";
 import type { DeadmanSettings } from "../fleet/model.ts";
-import { deadmanConf, deadmanFlag, deadmanState } from "./deadman/conf.ts";
+import {
+  DEADMAN_CONF,
+  DEADMAN_FORGE,
+  DEADMAN_SCRIPT,
+  DEADMAN_SECRETS,
+  deadmanConf,
+  deadmanFlag,
+  deadmanSecrets,
+  deadmanState,
+} from "./deadman/conf.ts";
 import type { ReleasePart } from "./part.ts";
 import { source } from "./source.ts";
 
@@ -15,17 +25,21 @@ export interface DeadmanSwitchArgs {
   user: string;
   /** The gateway's unit. Example: `hermes-bezalel.service`. */
   unit: string;
+  /** The unit that prepares the home before that one starts. Example: `wizard-home-bezalel.service`. */
+  homeUnit: string;
   /** URL of the gateway's health endpoint. Example: `http://127.0.0.1:8643/health`. */
   health: string;
   /** Grace, retries, alerts. Example: `{grace: 300, maxRetries: 3, window: 3600, dryRun: false}`. */
   settings: DeadmanSettings;
+  /** Value of each key that the settings name. Example: `{PING_URL: config.requireSecret(…)}`. */
+  secrets: Partial<Record<DeadmanSecret, pulumi.Input<string>>>;
 }
 
 /**
  * Contributes `deadman/deadman.sh`, its settings and the cron entry that runs it every minute as root.
  * What the switch does is described at the top of the script.
  *
- *     new DeadmanSwitch("bezalel-deadman", { house: "bezalel", path, user, unit, health, settings });
+ *     new DeadmanSwitch("bezalel-deadman", { house: "bezalel", path, user, unit, homeUnit, health, settings, … });
  */
 export class DeadmanSwitch extends pulumi.ComponentResource {
   readonly part: ReleasePart;
@@ -34,16 +48,18 @@ export class DeadmanSwitch extends pulumi.ComponentResource {
 
   constructor(name: string, args: DeadmanSwitchArgs, opts?: pulumi.ComponentResourceOptions) {
     super("fleet:index:DeadmanSwitch", name, {}, opts);
-    const { house, path } = args;
-    const script = "deadman/deadman.sh";
-    const conf = "deadman/deadman.conf";
+    const { house, path, secrets } = args;
+    const hasSecrets = Object.keys(secrets).length > 0;
+    const rootOnly = { mode: "0600", group: "root" };
     this.flag = deadmanFlag(house);
     this.part = {
       name: "deadman",
       files: {
-        [script]: { content: source(script), mode: "0700", group: "root" },
-        // Root's alone: the URLs may carry tokens that the agent has no business with.
-        [conf]: { content: deadmanConf(args), mode: "0600", group: "root" },
+        [DEADMAN_SCRIPT]: { content: source(DEADMAN_SCRIPT), mode: "0700", group: "root" },
+        [DEADMAN_FORGE]: { content: source(DEADMAN_FORGE), ...rootOnly },
+        [DEADMAN_CONF]: { content: deadmanConf(args, hasSecrets), ...rootOnly },
+        // Beside the others, whose changes a preview may show.
+        ...(hasSecrets && { [DEADMAN_SECRETS]: { content: secretsFile(house, secrets), ...rootOnly } }),
       },
       traces: [deadmanState(house)],
       cron: {
@@ -53,7 +69,7 @@ export class DeadmanSwitch extends pulumi.ComponentResource {
               name: "deadman",
               schedule: "* * * * *",
               user: "root",
-              command: ["/bin/sh", `${path}/current/${script}`, `${path}/current/${conf}`],
+              command: ["/bin/sh", `${path}/current/${DEADMAN_SCRIPT}`, `${path}/current/${DEADMAN_CONF}`],
             },
           ],
         },
@@ -65,4 +81,8 @@ export class DeadmanSwitch extends pulumi.ComponentResource {
       dryRun: args.settings.dryRun,
     });
   }
+}
+
+function secretsFile(house: string, secrets: DeadmanSwitchArgs["secrets"]): pulumi.Output<string> {
+  return pulumi.secret(pulumi.all(secrets).apply((values) => deadmanSecrets(house, values)));
 }

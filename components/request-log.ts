@@ -2,6 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import type { RequestLogSettings } from "../fleet/model.ts";
+import { harnessPython } from "./gateway/harness.ts";
 import type { ReleasePart } from "./part.ts";
 import { source } from "./source.ts";
 
@@ -12,8 +13,6 @@ export interface RequestLogArgs {
   path: string;
   /** The agent's account, which the exporter runs as: root never reads inside the agent's home. */
   user: string;
-  /** The harness's virtualenv on the host. Example: `/opt/hermes/venv`. */
-  venv: string;
   /** When the log rotates and how many old files stay. Example: `{maxBytes: 10_000_000, keep: 5}`. */
   settings: RequestLogSettings;
 }
@@ -25,18 +24,18 @@ export interface RequestLogArgs {
  * planted. The gateway's sandbox leaves only `home` writable, so the agent cannot rewrite the log from inside it. What is
  * read, and what a line holds, is at the top of the script.
  *
- *     new RequestLog("bezalel-request-log", { house: "bezalel", path, user, venv, settings });
+ *     new RequestLog("bezalel-request-log", { house: "bezalel", path, user, settings });
  */
 export class RequestLog extends pulumi.ComponentResource {
   readonly part: ReleasePart;
 
   constructor(name: string, args: RequestLogArgs, opts?: pulumi.ComponentResourceOptions) {
     super("fleet:index:RequestLog", name, {}, opts);
-    const { house, path, user, venv, settings } = args;
+    const { house, path, user, settings } = args;
     const script = "request-log/request-log.py";
     const command = [
       // Isolated and without `site`: nothing in the caller's environment or in site-packages is run.
-      ...[`${venv}/bin/python`, "-I", "-S", `${path}/current/${script}`],
+      ...[harnessPython(path), "-I", "-S", `${path}/current/${script}`],
       ...["--home", `${path}/home`, "--log", `${path}/log`],
       ...["--max-bytes", String(settings.maxBytes), "--keep", String(settings.keep)],
     ];

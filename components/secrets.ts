@@ -6,6 +6,7 @@
  *
  * Everything here is pure. Error texts name keys and never hold a value.
  */
+import { isUrl } from "../fleet/schema.ts";
 
 /** Keys by house and environment variable, in clear; the caller wraps them at once. */
 export type HouseKeys = Record<string, Record<string, string>>;
@@ -13,11 +14,22 @@ export type HouseKeys = Record<string, Record<string, string>>;
 export interface KeyRequest {
   /** The configuration object `wizard-houses:keys`, parsed; `undefined` where none is set. */
   configured: unknown;
-  /** Which names each house needs. */
-  houses: { name: string; keys: string[] }[];
+  /** Which names each house needs, and what the values of some of them must look like. */
+  houses: { name: string; keys: string[]; shapes?: Record<string, KeyShape> }[];
   /** The stack's passphrase is public: real keys are refused, missing ones are replaced by placeholders. */
   dev: boolean;
 }
+
+/** `url`: http or https; `token`: letters, digits, `.`, `_` and `-`. */
+export type KeyShape = "url" | "token";
+
+const SHAPES: Record<KeyShape, { fits: (value: string) => boolean; words: string }> = {
+  url: {
+    fits: (value) => isUrl(value, ["https:", "http:"]) && !/["\\]/.test(value),
+    words: "a URL with https: or http:, without user, password, quotes and backslashes",
+  },
+  token: { fits: (value) => /^[A-Za-z0-9._-]+$/.test(value), words: "a token of letters, digits, . _ and -" },
+};
 
 /** Something is wrong with the keys; `problems` has one line each. */
 export class KeysError extends Error {
@@ -37,15 +49,26 @@ export function resolveKeys({ configured, houses, dev }: KeyRequest): HouseKeys 
   const { entries, problems } = readKeys(configured, new Set(houses.map((house) => house.name)));
   const used = new Set<string>();
   const missing = new Set<string>();
+  const misshapen = new Map<string, string>();
 
   const resolved = houses.map((house): [string, Record<string, string>] => {
     const values = house.keys.map((name): [string, string] => {
       const path = [`${house.name}.${name}`, name].find((candidate) => entries.has(candidate));
       used.add(name);
       used.add(`${house.name}.${name}`);
-      if (path !== undefined) return [name, entries.get(path) ?? ""];
+      const shape = house.shapes?.[name];
+      if (path !== undefined) {
+        const value = entries.get(path) ?? "";
+        if (shape !== undefined && !SHAPES[shape].fits(value)) misshapen.set(path, SHAPES[shape].words);
+        return [name, value];
+      }
       if (!dev) missing.add(name);
-      return [name, `placeholder-for-${name}-in-the-dev-stack`];
+      const placeholder = `placeholder-for-${name}-in-the-dev-stack`;
+      // No name below .invalid is ever found.
+      return [
+        name,
+        shape === "url" ? `http://${placeholder.replaceAll("_", "-").toLowerCase()}.invalid/` : placeholder,
+      ];
     });
     return [house.name, Object.fromEntries(values)];
   });
@@ -57,6 +80,7 @@ export function resolveKeys({ configured, houses, dev }: KeyRequest): HouseKeys 
         `run: pulumi config set --secret --path 'wizard-houses:keys.${name}'`,
     );
   }
+  for (const [path, words] of misshapen) problems.push(`${path} must be ${words}`);
   for (const [path, value] of entries) {
     if (!used.has(path)) {
       problems.push(

@@ -1,5 +1,5 @@
 /** What a stack's configuration says about where and how the fleet comes up. Pure. */
-import { ENVIRONMENTS, type Environment, type HostSpec } from "../fleet/model.ts";
+import { type AddressedHost, ENVIRONMENTS, type Environment, type HostSpec } from "../fleet/model.ts";
 import type { Connection } from "../provider/sdk.ts";
 
 /** The plain configuration values of a stack, all in the namespace `wizard-houses`. */
@@ -10,12 +10,18 @@ export interface StackSettings {
   transport: Connection["transport"];
   /** `local` only: the folder that holds one folder per host. */
   root: string;
+  /** Whether missing keys are made up and real ones refused: in dev, and where a stack on this machine asks for it. */
+  placeholders: boolean;
   /** Whether the houses behind a canary follow one by one or all at once. */
   afterCanary: "serial" | "parallel";
   /** `ssh` only: seconds within which a host must be connected to. The provider has a default. */
   connectDeadline?: number;
   /** How long a switch may take to be confirmed. */
   activation: Activation;
+  /** `ssh` only: folder of this machine with the wheels of harnesses; carried to hosts that lack them. */
+  harnessWheels?: string;
+  /** `ssh` only: URL of the package index that hosts install harnesses from; a secret where it holds a password. */
+  harnessIndex?: string;
 }
 
 /** Seconds; what is absent is the provider's default. */
@@ -66,48 +72,72 @@ export function stackSettings(get: (key: string) => string | undefined): StackSe
     problems.push(`${key} is ${JSON.stringify(text)}; allowed: seconds, a whole number from 1 to ${most}`);
     return undefined;
   };
+  const environment = choice("environment", ENVIRONMENTS);
+  const transport = choice("transport", ["local", "ssh"]);
+  const placeholders = choice(
+    "placeholders",
+    ["true", "false"],
+    String(environment === "dev") as "true" | "false",
+  );
+  if (placeholders === "true" && environment !== "dev" && transport !== "local")
+    problems.push(
+      "placeholders is true, and a real host would run on made-up keys; allowed: with transport local",
+    );
   const connectDeadline = seconds("connectDeadline", 3);
   const activation = Object.entries(ACTIVATION).flatMap(([key, name]) => {
     const value = seconds(key, 4);
     return value === undefined ? [] : [[name, value] as const];
   });
+  const [harnessWheels, harnessIndex] = [get("harnessWheels"), get("harnessIndex")];
+  if (harnessWheels !== undefined && harnessIndex !== undefined)
+    problems.push("harnessWheels and harnessIndex are both set; allowed: one of them, or neither");
+  // The URL may hold a password, so it is not repeated.
+  if (harnessIndex !== undefined && !/^https?:\/\/[^\s"'\\]+$/.test(harnessIndex))
+    problems.push(
+      `harnessIndex is no URL with https: or http: and without white space, quotes and backslashes`,
+    );
   const settings: StackSettings = {
-    environment: choice("environment", ENVIRONMENTS),
-    transport: choice("transport", ["local", "ssh"]),
+    environment,
+    transport,
+    placeholders: placeholders === "true",
     root: get("root") ?? ".dev/hosts",
     afterCanary: choice("afterCanary", ["serial", "parallel"], "serial"),
     ...(connectDeadline !== undefined && { connectDeadline }),
     activation: Object.fromEntries(activation),
+    ...(harnessWheels !== undefined && { harnessWheels }),
+    ...(harnessIndex !== undefined && { harnessIndex }),
   };
   if (problems.length > 0) throw new StackError(problems);
   return settings;
 }
 
 /**
- * How this stack reaches the hosts, by name. Throws a {@link StackError} naming every host without a pinned key where
- * the transport is `ssh`.
+ * How this stack reaches the hosts, by name. Over SSH droplets are not among them: how they are reached is known once they
+ * are made. Throws a {@link StackError} naming every other host without a pinned key where the transport is `ssh`.
  */
 export function connections(
   hosts: HostSpec[],
-  { transport, root, connectDeadline }: StackSettings,
+  { transport, root, connectDeadline }: Pick<StackSettings, "transport" | "root" | "connectDeadline">,
 ): Record<string, Connection> {
-  const unpinned = transport === "ssh" ? hosts.filter((host) => host.hostKey === undefined) : [];
+  if (transport === "local") {
+    return Object.fromEntries(hosts.map(({ name }) => [name, { name, transport, root: `${root}/${name}` }]));
+  }
+  const there = hosts.filter((host): host is AddressedHost => host.droplet === undefined);
+  const unpinned = there.filter((host) => host.hostKey === undefined);
   if (unpinned.length > 0) throw new StackError(unpinned.map(unpinnedHost));
   return Object.fromEntries(
-    hosts.map(({ name, address, port, user, hostKey }): [string, Connection] => [
+    there.map(({ name, address, port, user, hostKey }): [string, Connection] => [
       name,
-      transport === "local"
-        ? { name, transport, root: `${root}/${name}` }
-        : {
-            ...{ name, transport, address, port, user },
-            ...(hostKey !== undefined && { hostKey }),
-            ...(connectDeadline !== undefined && { connectDeadline }),
-          },
+      {
+        ...{ name, transport, address, port, user },
+        ...(hostKey !== undefined && { hostKey }),
+        ...(connectDeadline !== undefined && { connectDeadline }),
+      },
     ]),
   );
 }
 
-function unpinnedHost({ name, address, port }: HostSpec): string {
+function unpinnedHost({ name, address, port }: AddressedHost): string {
   return (
     `host ${name} has no pinned host key, and without one there is no connection. Read it on the host itself ` +
     `(cat /etc/ssh/ssh_host_ed25519_key.pub), compare it with what "ssh-keyscan -t ed25519 -p ${port} ${address}" ` +

@@ -1,12 +1,19 @@
 /** WizardHouse: one agent on one host, from its configuration to its deadman switch. */
 import * as pulumi from "@pulumi/pulumi";
 
-import type { Fleet, House, RenderedHouse, SandboxSettings } from "../fleet/model.ts";
+import { deadmanKeys } from "../fleet/deadman.ts";
+import type { House, RenderedHouse, SandboxSettings } from "../fleet/model.ts";
 import { Release, User, type Connection } from "../provider/sdk.ts";
-import { CronManager, mergeJobs } from "./cron-manager.ts";
+import { backupFolder } from "./backup/conf.ts";
+import { backupPart } from "./backup/part.ts";
+import { CronManager } from "./cron-manager.ts";
 import { DeadmanSwitch } from "./deadman-switch.ts";
 import { GoldenState } from "./golden-state.ts";
 import { HermesGateway } from "./hermes-gateway.ts";
+import { drainedFlag } from "./drain/command-lines.ts";
+import { drainTimeout } from "./gateway/stopping.ts";
+import { goesWith } from "./host.ts";
+import { mergeJobs } from "./jobs/command-lines.ts";
 import { mergeParts } from "./part.ts";
 import { RequestLog } from "./request-log.ts";
 import type { Activation } from "./stack.ts";
@@ -18,9 +25,7 @@ export interface WizardHouseArgs {
   house: House;
   /** Its overlays merged for the stack's environment. Example: `renderHouse(fleet, house, "prod")`. */
   rendered: RenderedHouse;
-  /** The harness on the host. Example: `{version: "0.19.0", venv: "/opt/hermes/venv"}`. */
-  harness: Fleet["harness"];
-  /** Value of every name in `rendered.keys`. Example: `{KIMI_API_KEY: config.requireSecret("kimi")}`. */
+  /** Value of every key that {@link neededKeys} lists. Example: `{KIMI_API_KEY: config.requireSecret("kimi")}`. */
   keys: Record<string, pulumi.Input<string>>;
   /** How long a switch may take to be confirmed. Default the provider's. Example: `{deadline: 60, revertAfter: 120}`. */
   activation?: Activation;
@@ -32,6 +37,8 @@ export interface WizardHouseArgs {
    * whole update, other houses' included.
    */
   after?: pulumi.Resource[];
+  /** The machine, where deleting it takes along all that is on it. Default none. */
+  machine?: pulumi.Resource;
 }
 
 /** What an operator wants to know of a house; the component's outputs. */
@@ -52,29 +59,38 @@ export interface HouseSummary {
   keys: string[];
   /** What is opened in the agent's sandbox. */
   sandbox: SandboxSettings;
+  /** The harness that the release runs with: its version and where it is on the host. */
+  harness: { version: string; venv: string };
 }
 
 /**
  * Makes the agent's account and its one release, composed of five parts. A house that must wait for another gets it
  * in `after`.
  *
- *     new WizardHouse("bezalel", { host, house, rendered, harness: fleet.harness, keys, salt });
+ *     new WizardHouse("bezalel", { host, house, rendered, keys, salt });
  */
 export class WizardHouse extends pulumi.ComponentResource {
   readonly summary: HouseSummary;
 
   constructor(name: string, args: WizardHouseArgs, opts?: pulumi.ComponentResourceOptions) {
     super("fleet:index:WizardHouse", name, {}, opts);
-    const { house, host, rendered, harness } = args;
+    const { house, host, rendered } = args;
     const { revertAfter, ...settings } = args.activation ?? {};
-    const { path, user } = house;
+    const { path, user, harness } = house;
     const child = { parent: this };
     const { "jobs.json": jobs, "banned.json": banned, ...files } = rendered.files;
-    refuseKeyMismatch(house.name, rendered.keys, Object.keys(args.keys));
+    refuseKeyMismatch(house.name, neededKeys(house, rendered), Object.keys(args.keys));
+
+    // Each gets its own: what the switch knows is not the agent's to know.
+    const valueOf = (key: string): [string, pulumi.Input<string>] => [key, args.keys[key] ?? ""];
+    const agentKeys = Object.fromEntries(rendered.keys.map(valueOf));
+    const secrets = Object.fromEntries(
+      deadmanKeys(house.deadman).map(({ secret, key }) => [secret, valueOf(key)[1]]),
+    );
 
     const golden = new GoldenState(
       `${name}-golden-state`,
-      { user, files, links: rendered.links, env: rendered.env, keys: args.keys },
+      { user, files, links: rendered.links, env: rendered.env, keys: agentKeys },
       child,
     );
     const gateway = new HermesGateway(
@@ -92,18 +108,21 @@ export class WizardHouse extends pulumi.ComponentResource {
     );
     const deadman = new DeadmanSwitch(
       `${name}-deadman`,
-      { house: house.name, path, user, unit: gateway.unit, health: gateway.health, settings: house.deadman },
+      {
+        ...{ house: house.name, path, user, settings: house.deadman, secrets },
+        ...{ unit: gateway.unit, homeUnit: gateway.homeUnit, health: gateway.health },
+      },
       child,
     );
     const requestLog = new RequestLog(
       `${name}-request-log`,
-      { house: house.name, path, user, venv: harness.venv, settings: house.requestLog },
+      { house: house.name, path, user, settings: house.requestLog },
       child,
     );
     const cron = new CronManager(
       `${name}-cron`,
       {
-        ...{ house: house.name, path, user, venv: harness.venv, health: gateway.health },
+        ...{ house: house.name, path, user, health: gateway.health },
         ...{ providers: house.providers, scheduled: house.scheduled, entries: house.cron },
         ...(jobs === undefined ? {} : { jobs }),
         ...(banned === undefined ? {} : { banned }),
@@ -115,7 +134,7 @@ export class WizardHouse extends pulumi.ComponentResource {
     const account = new User(
       `${name}-user`,
       { host, user, home: `${path}/home` },
-      { ...child, dependsOn: args.after ?? [] },
+      { ...child, dependsOn: args.after ?? [], ...goesWith(args.machine) },
     );
     const release = new Release(
       `${name}-release`,
@@ -124,19 +143,23 @@ export class WizardHouse extends pulumi.ComponentResource {
         house: path,
         group: user,
         salt: args.salt,
-        ...mergeParts([golden.part, gateway.part, deadman.part, requestLog.part, cron.part]),
+        harness: harness.venv,
+        ...mergeParts([
+          ...[golden.part, gateway.part, deadman.part, requestLog.part, cron.part],
+          backupPart({ house: house.name, path, user, harness: harness.version }, house.backup),
+        ]),
         check: gateway.check,
-        health: {
-          ...{ unit: gateway.unit, user, http: gateway.health, probe: gateway.probe },
-          heartbeat: "home/state/gateway.heartbeat",
-          ...settings,
-        },
+        health: { ...gateway.wellWhen, ...settings },
         ...(revertAfter !== undefined && { revertAfter }),
-        jobs: { user, ...mergeJobs(path, harness.venv) },
+        jobs: { user, ...mergeJobs(path) },
         hold: deadman.flag,
+        drained: drainedFlag(house.name),
+        ...(house.backup && {
+          backups: { folder: backupFolder(house.name), maxAge: house.backup.maxAge },
+        }),
         adopt: house.adopt,
       },
-      { ...child, dependsOn: [account] },
+      { ...child, dependsOn: [account], ...goesWith(args.machine) },
     );
 
     this.summary = {
@@ -148,16 +171,16 @@ export class WizardHouse extends pulumi.ComponentResource {
       ports: { ...house.ports },
       keys: [...rendered.keys].sort(),
       sandbox: house.sandbox,
+      harness: { version: harness.version, venv: harness.venv },
     };
     this.registerOutputs(this.summary);
   }
 }
 
-/** `agent.restart_drain_timeout` of the effective configuration, seconds; 0, the harness's own default, where unset. */
-function drainTimeout(config: Record<string, unknown>): number {
-  const agent = config["agent"];
-  if (typeof agent !== "object" || agent === null || !("restart_drain_timeout" in agent)) return 0;
-  return Number(agent.restart_drain_timeout);
+/** Names of the secrets of a house, those of its agent and of its deadman switch, sorted. */
+export function neededKeys(house: House, rendered: RenderedHouse): string[] {
+  const own = deadmanKeys(house.deadman).map(({ key }) => key);
+  return [...new Set([...rendered.keys, ...own])].sort();
 }
 
 function refuseKeyMismatch(house: string, wanted: string[], given: string[]): void {

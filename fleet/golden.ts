@@ -7,6 +7,7 @@ import type { HarnessFacts } from "./harness/facts.ts";
 import { isMap, type Tree } from "./merge.ts";
 import type { BannedFamily, Fleet, House, ProviderEntry } from "./model.ts";
 import { at, steeringPins } from "./pins.ts";
+import type { Path } from "./problem.ts";
 
 /**
  * Leaves of an auxiliary task that can name who answers. `extra_body` and `fallback_chain` are lists because an empty
@@ -23,7 +24,7 @@ export function goldenLayer(
 ): Tree {
   const [primary, ...fallbacks] = house.providers;
   if (primary === undefined) throw new Error(`House ${house.name} has no providers`);
-  const pins = without(fleet.banned, steeringPins(config, facts));
+  const pins = without(bannedPins(fleet.banned, facts), config, steeringPins(config, facts));
   return overlay(pins, {
     _config_version: facts.defaults["_config_version"],
     model: {
@@ -144,10 +145,26 @@ function workingFolder(house: House, config: Tree): unknown {
   return chosen === undefined || chosen === "." ? `${house.path}/home` : chosen;
 }
 
-/** Banned values become empty: they are defaults of the harness, since the loader refuses them in our own files. */
-function without(banned: readonly BannedFamily[], pins: Tree): Tree {
-  const violations = bannedInConfig(banned, pins);
-  return violations.reduce<Tree>((tree, { path }) => replaced(tree, path.map(String), ""), pins);
+/**
+ * Banned defaults of the harness become empty. What a house's own configuration says in such a place stays: the loader
+ * refuses it where it is banned.
+ */
+function without(banned: readonly Path[], config: Tree, pins: Tree): Tree {
+  return banned
+    .filter((path) => at(config, path) === undefined)
+    .reduce<Tree>((tree, path) => replaced(tree, path.map(String), ""), pins);
+}
+
+/** The same for every house: to look for them takes longer than all the rest of a house. */
+const bannedDefaults = new WeakMap<HarnessFacts, { banned: readonly BannedFamily[]; paths: Path[] }>();
+
+/** Where the harness's defaults, as they would be pinned, name what is banned. */
+function bannedPins(banned: readonly BannedFamily[], facts: HarnessFacts): Path[] {
+  const known = bannedDefaults.get(facts);
+  if (known?.banned === banned) return known.paths;
+  const paths = bannedInConfig(banned, steeringPins({}, facts)).map(({ path }) => path);
+  bannedDefaults.set(facts, { banned, paths });
+  return paths;
 }
 
 function replaced(tree: Tree, [step = "", ...rest]: readonly string[], value: unknown): Tree {

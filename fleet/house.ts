@@ -1,8 +1,10 @@
 /** One house: from what house.yaml says to the model, and the checks that need more than its own file's shape. */
+import { backupSettings } from "./backup.ts";
 import { cronProblems } from "./cron.ts";
 import type { HarnessFacts } from "./harness/facts.ts";
 import { agentJob } from "./jobs.ts";
-import type { BannedFamily, House, ProviderEntry } from "./model.ts";
+import { HARNESS_ROOT } from "./harness/lock.ts";
+import type { BannedFamily, Harness, House, ProviderEntry } from "./model.ts";
 import { type Path, type Problem, valueProblem } from "./problem.ts";
 import { reachProblems } from "./reach.ts";
 import { bannedKey, bannedMessage, bannedModel, bannedProvider, bannedUrl } from "./rules/banned-names.ts";
@@ -15,7 +17,12 @@ import { type DataFile, placeOf } from "./yaml.ts";
 const SPECIAL_KEYS: Record<string, string[]> = { openrouter: ["OPENROUTER_API_KEY"], custom: [] };
 
 /** Fills in defaults: path, account, keys of providers, ids of jobs. */
-export function houseFromData(name: string, data: HouseData, fleet: FleetData, facts: HarnessFacts): House {
+export function houseFromData(
+  name: string,
+  data: HouseData,
+  fleet: FleetData,
+  { facts, harness }: { facts: HarnessFacts; harness: Harness },
+): House {
   const user = data.user ?? `wizard-${name}`;
   const providers = data.providers.map((entry): ProviderEntry => {
     const keyEnv = entry.keyEnv ?? keysOf(entry.provider, facts)?.[0];
@@ -26,6 +33,7 @@ export function houseFromData(name: string, data: HouseData, fleet: FleetData, f
       ...(keyEnv === undefined ? {} : { keyEnv }),
     };
   });
+  const backup = backupSettings(fleet.defaults.backup, data.backup);
   return {
     name,
     host: data.host,
@@ -42,7 +50,9 @@ export function houseFromData(name: string, data: HouseData, fleet: FleetData, f
     deadman: settings(fleet.defaults.deadman, data.deadman),
     requestLog: settings(fleet.defaults.requestLog, data.requestLog),
     scheduled: scheduledSettings(fleet.defaults.scheduled, data.scheduled),
+    ...(backup !== undefined && { backup }),
     sandbox: data.sandbox,
+    harness,
     adopt: data.adopt,
   };
 }
@@ -79,7 +89,14 @@ export function houseProblems(
         report([list, index, "name"], "is used twice", name, "every name once");
     });
   }
-  sandboxProblems(house, fleet, report);
+  sandboxProblems(house, report);
+  if (overlaps(house.path, HARNESS_ROOT) || overlaps(house.path, house.harness.venv))
+    report(
+      ["path"],
+      "overlaps the harness",
+      house.path,
+      `folders outside ${HARNESS_ROOT} and ${house.harness.venv}`,
+    );
   bannedProblems(house, fleet.banned, report);
   return problems;
 }
@@ -119,7 +136,7 @@ function chainProblems(house: House, facts: HarnessFacts, report: Report): void 
   });
 }
 
-function sandboxProblems(house: House, fleet: FleetData, report: Report): void {
+function sandboxProblems(house: House, report: Report): void {
   const { write, allow } = house.sandbox;
   allow.forEach((name, index) => {
     if (allow.indexOf(name) < index)
@@ -137,8 +154,8 @@ function sandboxProblems(house: House, fleet: FleetData, report: Report): void {
         folder,
         `folders outside ${house.path}: its home is writable anyway`,
       );
-    if (overlaps(fleet.harness.venv, folder))
-      report(path, "overlaps the harness", folder, `folders outside ${fleet.harness.venv}`);
+    if (overlaps(house.harness.venv, folder))
+      report(path, "overlaps the harness", folder, `folders outside ${house.harness.venv}`);
   });
 }
 

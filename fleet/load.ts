@@ -1,22 +1,30 @@
 /**
  * Loading `wizards/`: read everything, check everything, and return a fleet or every mistake at once.
  *
- * Layout: `fleet.yaml`; `base/` with config.yaml, one overlay per environment, SOUL.md, channel_aliases.json, skins/;
+ * Layout: `fleet.yaml`; `harness/` with the harnesses' locks; `base/` with config.yaml, one overlay per environment, SOUL.md,
+ * channel_aliases.json, skins/;
  * and a folder per house with house.yaml, config.yaml, SOUL.md, and where it wants them channel_aliases.json and skins/.
  */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
+import { backupProblems } from "./backup.ts";
+import { deadmanKeyProblems } from "./deadman.ts";
+import { deployHookFindings } from "./deploy-hook.ts";
+import { hostProblems, type HealthPorts } from "./droplet.ts";
 import { goldenLayer, overlay } from "./golden.ts";
 import { harnessFacts, knownHarnessVersions } from "./harness/facts.ts";
+import { readHarness } from "./harness/read.ts";
 import { hermesProblems } from "./hermes-schema.ts";
 import { houseFromData, houseProblems, sharedPlaceProblems } from "./house.ts";
 import { jobProblems } from "./jobs.ts";
 import { isMap, type Layer, mergeLayers } from "./merge.ts";
 import {
   type BannedFamily,
+  type DigitalOceanSpec,
   ENVIRONMENTS,
   type Environment,
+  type HostSpec,
   type House,
   type HouseSources,
   type LoadedFleet,
@@ -60,20 +68,31 @@ export function loadFleet(directory: string): LoadedFleet {
   if (fleet === undefined || !knownHarnessVersions().includes(fleet.harness.version))
     throw new FleetError(problems);
 
-  const facts = harnessFacts(fleet.harness.version);
-  const rules: Rulebook = { banned: fleet.banned, policies: fleet.policies, facts };
+  const common: Rulebook = {
+    ...{ banned: fleet.banned, policies: fleet.policies },
+    facts: harnessFacts(fleet.harness.version),
+  };
+  const fleetHarness = fleetFile && readHarness(folder, fleetFile, fleet.harness, problems);
   if (fleetFile) {
     const at = (path: Path) => placeOf(fleetFile, ["hosts", ...path]);
-    problems.push(...findingProblems(hostFindings(fleet.hosts, rules), at));
+    problems.push(...findingProblems(hostFindings(fleet.hosts, common), at));
   }
-  problems.push(...proseProblems(folder, { "base/SOUL.md": base.soul }, rules));
+  problems.push(...proseProblems(folder, { "base/SOUL.md": base.soul }, common));
   const houses: { house: House; source: DataFile }[] = [];
   const sources: Record<string, HouseSources> = {};
   for (const { name, source, data, files } of read) {
     if (source === undefined || data === undefined) continue;
-    const house = houseFromData(name, data, fleet, facts);
+    const harness = data.harness ? readHarness(folder, source, data.harness, problems) : fleetHarness;
+    if (harness === undefined) continue;
+    const facts = harnessFacts(harness.version);
+    const rules: Rulebook = { ...common, facts };
+    const house = houseFromData(name, data, fleet, { facts, harness });
     houses.push({ house, source });
-    problems.push(...houseProblems(house, source, fleet, facts), ...scheduledIn(source, [], data.scheduled));
+    problems.push(
+      ...houseProblems(house, source, fleet, facts),
+      ...scheduledIn(source, [], data.scheduled),
+      ...backupIn(source, [], data.backup, fleet.defaults.backup?.recipients !== undefined),
+    );
     const at = (path: Path) => placeOf(source, path);
     problems.push(...findingProblems(houseFindings(house, source.value, rules), at));
     const scripts = readScripts(folder, name, data, problems);
@@ -107,26 +126,48 @@ export function loadFleet(directory: string): LoadedFleet {
     const prose = { [`${name}/SOUL.md`]: files.soul, ...scriptFiles(name, scripts) };
     problems.push(...proseProblems(folder, prose, rules));
   }
+  if (fleetFile && fleet.deployHook) {
+    const found = deployHookFindings(
+      present(fleet.deployHook),
+      fleet.hosts,
+      houses.map(({ house }) => house),
+    );
+    problems.push(...findingProblems(found, (path) => placeOf(fleetFile, ["deployHook", ...path])));
+  }
+  if (fleetFile) problems.push(...hostProblems(fleetFile, fleet, healthPorts(houses)));
   const clashes = housePortClashes(
     houses.map(({ house }) => house),
-    rules,
+    common,
   );
   problems.push(...sharedPlaceProblems(houses, clashes));
+  if (fleetFile) problems.push(...deadmanKeyProblems(houses, fleetFile));
   if (problems.length > 0) throw new FleetError(problems);
   return {
     banned: fleet.banned,
     policies: fleet.policies,
     hosts: Object.fromEntries(
-      Object.entries(fleet.hosts).map(([name, { packages, ...host }]) => [
-        name,
-        present({ name, ...host, packages: mergePackages(fleet.packages, packages) }),
-      ]),
+      Object.entries(fleet.hosts).map(([name, data]) => [name, hostFromData(name, data, fleet)]),
     ),
+    ...(fleet.digitalocean && { digitalocean: present(fleet.digitalocean) as DigitalOceanSpec }),
     rollout: fleet.rollout,
     houses: houses.map(({ house }) => house),
-    harness: fleet.harness,
+    ...(fleet.deployHook && { deployHook: present(fleet.deployHook) }),
     sources,
   };
+}
+
+/** @param data without {@link hostProblems} */
+function hostFromData(name: string, data: FleetData["hosts"][string], fleet: FleetData): HostSpec {
+  const packages = mergePackages(fleet.packages, data.packages);
+  if (data.droplet !== undefined) return { name, packages, droplet: present(data.droplet) };
+  const { address = "", port, user, hostKey } = data;
+  return present({ name, address, port, user, hostKey, packages });
+}
+
+function healthPorts(houses: readonly { house: House }[]): HealthPorts {
+  const ports: Record<string, number[]> = {};
+  for (const { house } of houses) (ports[house.host] ??= []).push(house.ports.health);
+  return ports;
 }
 
 /** What the rules go by, from fleet.yaml alone. Throws a {@link FleetError} on mistakes in it. */
@@ -252,6 +293,12 @@ function scheduledIn(source: DataFile, at: Path, said: HouseData["scheduled"]): 
   );
 }
 
+function backupIn(source: DataFile, at: Path, said: HouseData["backup"], recipients: boolean): Problem[] {
+  return backupProblems(said, recipients).map(({ path, message, value, allowed }) =>
+    valueProblem(placeOf(source, [...at, "backup", ...path]), message, value, allowed),
+  );
+}
+
 function readAliases(
   folder: DataFolder,
   house: string,
@@ -284,9 +331,12 @@ function houseNames(folder: DataFolder, fleet: FleetData | undefined): string[] 
   return fleet === undefined ? houseFolders(folder) : [...new Set(fleet.houses)];
 }
 
+/** Folders of the data that are no house's. */
+const NOT_HOUSES = ["base", "harness"];
+
 function houseFolders(folder: DataFolder): string[] {
   return readdirSync(folder.root, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && entry.name !== "base" && !entry.name.startsWith("."))
+    .filter((entry) => entry.isDirectory() && !NOT_HOUSES.includes(entry.name) && !entry.name.startsWith("."))
     .map((entry) => entry.name)
     .sort();
 }
@@ -306,6 +356,8 @@ function fleetProblems(folder: DataFolder, source: DataFile, fleet: FleetData): 
     );
   }
   problems.push(...scheduledIn(source, ["defaults"], fleet.defaults.scheduled));
+  // A fleet may leave it to its houses whom they are encrypted to.
+  problems.push(...backupIn(source, ["defaults"], fleet.defaults.backup, true));
   fleet.houses.forEach((name, index) => {
     if (fleet.houses.indexOf(name) === index) return;
     problems.push(

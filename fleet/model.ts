@@ -35,16 +35,67 @@ export interface PackageSpec {
   held: boolean;
 }
 
-/** An existing Debian host. Stacks whose transport is `local` use only its name and its packages. */
-export interface HostSpec {
+interface AnyHost {
   name: string;
+  /** By name: those all hosts have with those of its own, beside what our own scripts need. */
+  packages: Record<string, PackageSpec>;
+}
+
+/** An existing Debian host. */
+export interface AddressedHost extends AnyHost {
   address: string;
   port: number;
   user: string;
   /** `ssh-ed25519 AAAA…`; absent means the host cannot be connected to over SSH yet. */
   hostKey?: string;
-  /** By name: those all hosts have with those of its own, beside what our own scripts need. */
-  packages: Record<string, PackageSpec>;
+  droplet?: undefined;
+}
+
+/** A machine that the program rents. */
+export interface DropletHost extends AnyHost {
+  droplet: DropletSpec;
+}
+
+/** A Debian host. Stacks whose transport is `local` use only its name and its packages. */
+export type HostSpec = AddressedHost | DropletHost;
+
+/** A droplet of DigitalOcean. Names of regions, sizes and images are those of its API. */
+export interface DropletSpec {
+  /** E.g. `fra1`. */
+  region: string;
+  /** E.g. `s-1vcpu-2gb`. A larger one resizes it, which needs it to be off for some minutes. */
+  size: string;
+  /** What it is made from; changing it does nothing to a droplet that is there. */
+  image: string;
+  /** Id of its private network; the region's default network if absent. */
+  vpc?: string;
+  backups: boolean;
+  /** Whether it has DigitalOcean's agent, for graphs and alerts. */
+  monitoring: boolean;
+  /** Beside the fleet's and its own. */
+  tags: string[];
+  /** Whether it has an address of its own that outlives it. */
+  reservedIp: boolean;
+  /** Gigabytes of a volume attached to it; none if absent. */
+  volume?: number;
+  /** What its firewall lets in beside SSH. */
+  inbound: { port: number; from: string[] }[];
+  /** Raised to get another machine in the place of this one. */
+  generation: number;
+  /** Whether nothing deletes it, neither destroy nor its removal from the data. */
+  protect: boolean;
+}
+
+/** What all droplets share. */
+export interface DigitalOceanSpec {
+  /** Public keys that may log in to a new droplet, by name. */
+  sshKeys: Record<string, string>;
+  /** Addresses and networks from which SSH is reached. */
+  sshFrom: string[];
+  /** Project that the droplets are put into, made if there are droplets; none if absent. */
+  project?: string;
+  /** Domain in which each droplet gets a name, e.g. `houses.example.org`; it must be at DigitalOcean already. */
+  domain?: string;
 }
 
 /** One link of a provider chain: the first is the house's primary model, the rest its ordered fallbacks. */
@@ -83,11 +134,23 @@ export interface DeadmanSettings {
   maxRetries: number;
   /** Seconds. */
   window: number;
-  /** Outside monitor that is pinged while all is well. */
-  pingUrl?: string;
-  /** URL alerts are posted to as JSON. */
-  webhookUrl?: string;
+  /** Key of the stack that holds the URL of an outside monitor, which is pinged while all is well. */
+  pingUrlKey?: string;
+  /** Key of the stack that holds the URL to which alerts are posted as JSON. */
+  webhookUrlKey?: string;
+  /** Where an issue is opened when the house is given up. */
+  forge?: ForgeSettings;
   dryRun: boolean;
+}
+
+/** A repository at a Gitea or Forgejo. */
+export interface ForgeSettings {
+  /** Where the forge is, without a / at its end. Example: `https://forge.example`. */
+  url: string;
+  /** Owner and name. Example: `fleet/houses`. */
+  repository: string;
+  /** Key of the stack that holds a token with the scope `write:issue` and no other. */
+  tokenKey: string;
 }
 
 export interface RequestLogSettings {
@@ -122,6 +185,22 @@ export interface ScheduledSettings {
   flushContinuity: Scheduled & { keepDays: number };
 }
 
+/** Encrypted copies of what an agent keeps. */
+export interface BackupSettings {
+  /** Public keys of those who can read them: age's own, or SSH keys of the kind ed25519. */
+  recipients: string[];
+  /** Five fields or a nickname, in the host's own time. */
+  schedule: string;
+  /** Backups that stay on the host, and in each folder they are fetched to. */
+  keep: number;
+  /** Bytes of an agent's home, caches left out, above which there is an error and no backup. */
+  maxSize: number;
+  /** Hours after which the newest one is told as too old. */
+  maxAge: number;
+  /** Seconds after which a run is ended. */
+  timeout: number;
+}
+
 /** What a house may have opened in its agent's sandbox, by name; `components/gateway/sandbox.ts` says what each is. */
 export const OPENINGS = ["namespaces", "debugging", "devices"] as const;
 export type Opening = (typeof OPENINGS)[number];
@@ -131,6 +210,15 @@ export interface SandboxSettings {
   /** Folders of the host they may write to, besides the agent's home. */
   write: string[];
   allow: Opening[];
+}
+
+/** The harness that a house runs. */
+export interface Harness {
+  version: string;
+  /** Absolute path of its virtualenv on the host. */
+  venv: string;
+  /** Text of the lock from which this program installs it; absent where the operator has put it there. */
+  lock?: string;
 }
 
 export interface House {
@@ -156,9 +244,43 @@ export interface House {
   deadman: DeadmanSettings;
   requestLog: RequestLogSettings;
   scheduled: ScheduledSettings;
+  /** Absent where none is made. */
+  backup?: BackupSettings;
   sandbox: SandboxSettings;
+  harness: Harness;
   /** Whether a folder or links on the host that this stack did not make are taken over, and kept aside. */
   adopt: boolean;
+}
+
+/** Software of a forge, as it signs what it delivers. Forgejo is `gitea`. */
+export const FORGES = ["gitea", "github"] as const;
+
+/** The deploy hook: on which host it is, whom it hears and what it brings up. */
+export interface DeployHookSettings {
+  /** The control house: key into {@link Fleet.hosts}, a host without wizards. */
+  host: string;
+  /** The stack it brings up; the hook is part of that one alone. */
+  stack: string;
+  /** Names the forge calls it by. */
+  names: string[];
+  /** Its certificate: `acme` gets one, else files on the control house. Absent: on loopback only. */
+  tls?: "acme" | { certificate: string; key: string };
+  forge: {
+    kind: (typeof FORGES)[number];
+    /** E.g. `https://forge.example.org`. */
+    url: string;
+    /** E.g. `timmy/config`. */
+    repository: string;
+    branch: string;
+  };
+  /** Pulumi backend that holds the stack's state, e.g. `s3://state?region=eu`. */
+  backend: string;
+  /** Whether a commit must be signed by a key of the control house's list. */
+  signedCommits: boolean;
+  /** Folder of Node.js on the control house: `bin/node` and `bin/npm` in it. */
+  node: string;
+  /** Seconds an update may take. */
+  deadline: number;
 }
 
 export interface Fleet {
@@ -166,11 +288,12 @@ export interface Fleet {
   /** Settings of the rules, by rule. */
   policies: PolicySettings;
   hosts: Record<string, HostSpec>;
+  /** Where droplets come from; there if any host is one. */
+  digitalocean?: DigitalOceanSpec;
   rollout: Rollout;
   /** In rollout order. */
   houses: House[];
-  /** The harness all houses run: its version and where its virtualenv is on a host. */
-  harness: { version: string; venv: string };
+  deployHook?: DeployHookSettings;
 }
 
 /** What one house's overlay merge and golden state come to in one environment. Everything is text, ready for a release. */

@@ -61,18 +61,40 @@ export const DERIVED: readonly Path[] = [
 /** Every steering leaf with the value it has in `config`, or else the harness's default. */
 export function steeringPins(config: Tree, facts: HarnessFacts): Tree {
   const pins: Tree = {};
-  for (const path of steeringLeaves(facts.defaults))
-    set(pins, path, at(config, path) ?? at(facts.defaults, path));
-  for (const [path, none] of leaves(UNLISTED)) set(pins, path, at(config, path) ?? none);
-  for (const platform of facts.platforms) {
-    for (const parent of [["platforms"], ["gateway", "platforms"], []]) {
-      set(pins, [...parent, platform, "channel_overrides"], []);
-    }
-  }
-  for (const parent of [["platforms"], ["gateway", "platforms"]]) {
-    set(pins, [...parent, "api_server", "extra", "model_routes"], []);
-  }
+  const { own, none } = pinned(facts);
+  for (const [path, fallback] of own) set(pins, path, at(config, path) ?? fallback);
+  for (const path of none) set(pins, path, []);
   return pins;
+}
+
+interface Pinned {
+  /** Leaves a house may set, with what they are where it does not. */
+  own: [Path, unknown][];
+  /** Leaves that are empty in every house. */
+  none: Path[];
+}
+
+/** The same for every house on one version of the harness. */
+const pinnedBy = new WeakMap<HarnessFacts, Pinned>();
+
+function pinned(facts: HarnessFacts): Pinned {
+  const known = pinnedBy.get(facts);
+  if (known !== undefined) return known;
+  const platforms = [["platforms"], ["gateway", "platforms"]];
+  const found: Pinned = {
+    own: [
+      ...steeringLeaves(facts.defaults).map((path): [Path, unknown] => [path, at(facts.defaults, path)]),
+      ...leaves(UNLISTED),
+    ],
+    none: [
+      ...facts.platforms.flatMap((platform) =>
+        [...platforms, []].map((parent) => [...parent, platform, "channel_overrides"]),
+      ),
+      ...platforms.map((parent) => [...parent, "api_server", "extra", "model_routes"]),
+    ],
+  };
+  pinnedBy.set(facts, found);
+  return found;
 }
 
 /** Paths of all leaves in a default configuration whose name says that they steer. */
@@ -92,10 +114,12 @@ export function leaves(tree: Tree, path: Path = []): [Path, unknown][] {
 
 /** The value at a path of maps, `undefined` if there is none. */
 export function at(tree: unknown, path: Path): unknown {
-  return path.reduce<unknown>(
-    (value, step) => (isMap(value) && Object.hasOwn(value, step) ? value[step] : undefined),
-    tree,
-  );
+  let value = tree;
+  for (const step of path) {
+    if (!isMap(value) || !Object.hasOwn(value, step)) return undefined;
+    value = value[step];
+  }
+  return value;
 }
 
 function set(tree: Tree, path: Path, value: unknown): void {

@@ -3,13 +3,15 @@
 const SECRET_PLACE =
   /(^|[_\-.])(api_?keys?|keys?|token|secret|password|passwd|credentials?|authorization|env)$/i;
 /** Places that hold names of variables, not their values. */
-const NAME_PLACE = /^(keyEnv|keys|key_env|api_key_env)$/;
+const NAME_PLACE = /^(keyEnv|keys|key_env|api_key_env|pingUrlKey|webhookUrlKey|tokenKey)$/;
 const NAME_OF_A_VARIABLE = /^[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$/;
 const KNOWN_PREFIX =
   /(?<![A-Za-z0-9])(?:(?:sk|rk|ghp|gho|ghs|github_pat|glpat|xox[abprs]|hf|gsk|dop_v1|pul)[-_][A-Za-z0-9_-]{8,}|(?:AIza|AKIA|ASIA|ya29)[A-Za-z0-9._-]{8,})/;
 const PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY/;
 const RUN = /[A-Za-z0-9+/=_-]{20,}/g;
 
+/** What stands in the place of a secret. */
+export const HIDDEN = "(hidden)";
 const LONGEST_SHOWN = 80;
 
 /** Whether the value under this key is a secret whatever it looks like: `api_key`, `GITEA_TOKEN`, `env` … */
@@ -22,9 +24,9 @@ export function isKnownSecret(text: string): boolean {
   return PRIVATE_KEY.test(text) || KNOWN_PREFIX.test(text);
 }
 
-/** The text with `word` in place of everything that has the shape of a known vendor's key. */
-export function hideKnownSecrets(text: string, word: string): string {
-  return text.replaceAll(new RegExp(KNOWN_PREFIX, "g"), word);
+/** The text with a word in place of everything that has the shape of a known vendor's key. */
+export function hideKnownSecrets(text: string): string {
+  return text.replaceAll(new RegExp(KNOWN_PREFIX, "g"), HIDDEN);
 }
 
 /** Whether text looks like a key or token: a known vendor's prefix, or a long run of mixed letters and digits. */

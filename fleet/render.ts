@@ -9,7 +9,7 @@ import type { AgentJob, Environment, House, LoadedFleet, ProviderEntry, Rendered
 export function renderHouse(fleet: LoadedFleet, house: House, environment: Environment): RenderedHouse {
   const sources = fleet.sources[house.name];
   if (sources === undefined) throw new Error(`House ${house.name} is not in the loaded fleet`);
-  const facts = harnessFacts(fleet.harness.version);
+  const facts = harnessFacts(house.harness.version);
   const merged = sources.config[environment];
   const config = overlay(merged, goldenLayer(fleet, house, merged, facts));
   return {
@@ -41,7 +41,7 @@ export function renderHouse(fleet: LoadedFleet, house: House, environment: Envir
 function thinConfig(fleet: LoadedFleet, house: House): Record<string, unknown> {
   return {
     house: house.name,
-    harness: fleet.harness.version,
+    harness: house.harness.version,
     ports: house.ports,
     providers: house.providers.map(thinEntry),
   };

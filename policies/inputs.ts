@@ -37,6 +37,16 @@ export class Inputs {
     return findings.length > 0 ? findings : [...judge(...values)];
   }
 
+  /**
+   * As {@link judgeAll}, and nothing where something is not known at preview: for what another resource makes. An update
+   * judges again, with every value known, before anything is changed.
+   */
+  judgeOnceKnown(paths: readonly Path[], judge: (...values: unknown[]) => readonly Finding[]): Finding[] {
+    const reads = paths.map((path) => this.#read(path));
+    const values = reads.flatMap((read) => ("value" in read ? [read.value] : []));
+    return values.length < reads.length ? [] : [...judge(...values)];
+  }
+
   /** The value at a path; `undefined` where there is none or it is not known. For what another judge reports. */
   peek(path: Path): unknown {
     const read = this.#read(path);

@@ -49,8 +49,8 @@ export function inEnv(
 }
 
 /** The same for judges to which it is one source among others: nothing where the file is not there or not known. */
-export function envOf(inputs: Inputs): ReadonlyMap<string, string> {
-  const content = inputs.peek(["files", ".env", "content"]);
+export function envOf(inputs: Inputs, file = ".env"): ReadonlyMap<string, string> {
+  const content = inputs.peek(["files", file, "content"]);
   return readEnv(typeof content === "string" ? content : "");
 }
 

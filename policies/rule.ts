@@ -1,5 +1,10 @@
 /** What a rule of the pack is, and how it becomes a policy of the SDK. */
-import type { ResourceValidationPolicy, StackValidationPolicy, StackValidationArgs } from "@pulumi/policy";
+import type {
+  EnforcementLevel,
+  ResourceValidationPolicy,
+  StackValidationPolicy,
+  StackValidationArgs,
+} from "@pulumi/policy";
 
 import { formatPath } from "../fleet/problem.ts";
 import { describe } from "../fleet/redact.ts";
@@ -23,11 +28,12 @@ interface RuleText {
   description: string;
   /** What to do about a violation, one sentence or two. */
   remediation: string;
+  /** Default `mandatory`. `advisory` warns of what the operator has chosen by a setting made for it, and stops nothing. */
+  level?: "advisory";
   /** Whether the model alone decides, so that loading a fleet refuses what this rule refuses; else what is left to it. */
   whenLoading: "all of it" | "the model's part" | "nothing";
 }
 
-/** All rules are mandatory: one that may be passed over is no rule. */
 export interface ResourceRule extends RuleText {
   /** Types of resources it looks at. */
   types: readonly string[];
@@ -46,9 +52,16 @@ export type Rule = ResourceRule | StackRule;
 
 export const LEVEL = "mandatory";
 
+export const levelOf = (rule: Rule): EnforcementLevel => rule.level ?? LEVEL;
+
 export function policyOf(rule: Rule, rulebook: Rulebook): ResourceValidationPolicy | StackValidationPolicy {
   const { name, description, remediation } = rule;
-  const common = { name, description, enforcementLevel: LEVEL, remediationSteps: remediation } as const;
+  const common = {
+    name,
+    description,
+    enforcementLevel: levelOf(rule),
+    remediationSteps: remediation,
+  } as const;
   if ("judgeStack" in rule) {
     const judge = rule.judgeStack(rulebook);
     return {

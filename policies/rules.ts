@@ -6,6 +6,8 @@ import { policyOf, type Rule } from "./rule.ts";
 import { bannedProvider } from "./rules/banned-provider.ts";
 import { cronSafe } from "./rules/cron-safe.ts";
 import { deadmanPresent } from "./rules/deadman-present.ts";
+import { deployHookAlone } from "./rules/deploy-hook-alone.ts";
+import { deployHookCommits } from "./rules/deploy-hook-commits.ts";
 import { deployHookSigned } from "./rules/deploy-hook-signed.ts";
 import { dropletFirewalled } from "./rules/droplet-firewalled.ts";
 import { droplet } from "./rules/droplet.ts";
@@ -32,6 +34,8 @@ export const RULES: readonly Rule[] = [
   unitHardened,
   sshPinned,
   deployHookSigned,
+  deployHookAlone,
+  deployHookCommits,
   droplet,
   firewallClosed,
   dropletFirewalled,

@@ -8,6 +8,18 @@ export interface PropertyChange {
   kind: ChangeKind;
 }
 
+/** What differs, and what of it makes it another resource. */
+export interface Difference {
+  changes: PropertyChange[];
+  replaces: PropertyChange[];
+}
+
+/** @param replaceOn dotted paths whose change makes it another resource */
+export function difference(old: Values, wanted: Values, replaceOn: readonly string[]): Difference {
+  const found = changes(old, wanted);
+  return { changes: found, replaces: found.filter(({ path }) => replaceOn.includes(path.join("."))) };
+}
+
 function isTree(value: Value | undefined): value is Values {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -7,6 +7,9 @@ export const CANNOT_LOOK = "cannot be looked at";
 /** How a warning about what an agent keeps begins; the commands recognise it in the engine's events by these words. */
 export const AGENTS_OWN = "in what its agent keeps";
 
+/** The same for a warning about backups of it. */
+export const BACKUPS = "backups of what its agent keeps";
+
 /**
  * The host, or a folder of it, could not be looked at: neither "it is there" nor "it is gone" is proven.
  * `read` turns it into a partial failure that keeps the state; create, update and delete fail with it.

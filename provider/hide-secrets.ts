@@ -1,8 +1,7 @@
 /** Takes secrets out of what a host says, e.g. out of the last lines of a unit's journal, before anybody reads it. */
-import { hideKnownSecrets } from "../fleet/redact.ts";
+import { HIDDEN, hideKnownSecrets } from "../fleet/redact.ts";
 import type { Path, Value, Values } from "./values.ts";
 
-const HIDDEN = "(hidden)";
 /** Shorter values, such as `true` or a port, are words that stand everywhere; hiding them would hide the message. */
 const SHORTEST = 6;
 /** No key is an address, but settings beside keys are. */
@@ -41,5 +40,5 @@ export function hideSecrets(message: string, values: Values, secrets: Path[]): s
   let text = message;
   for (const secret of longestFirst)
     if (secret.length >= SHORTEST && !ADDRESS.test(secret)) text = text.replaceAll(secret, HIDDEN);
-  return hideKnownSecrets(text, HIDDEN);
+  return hideKnownSecrets(text);
 }

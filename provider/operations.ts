@@ -2,9 +2,10 @@
  * What the provider does with a resource: the life cycle, free of protocol. One flow serves create and update: look,
  * plan, carry out. Everything particular is in the resources, everything about gRPC in `protocol.ts`.
  */
-import { changes, type PropertyChange } from "./diff.ts";
+import { difference, type Difference } from "./diff.ts";
 import {
   AGENTS_OWN,
+  BACKUPS,
   CANNOT_LOOK,
   Cancelled,
   CannotLook,
@@ -16,6 +17,7 @@ import {
 } from "./errors.ts";
 import { connectionFailures } from "./host/connection.ts";
 import type { Session } from "./host/session.ts";
+import type { Managed } from "./managed.ts";
 import type { Observed, Resource, State } from "./resource.ts";
 import { checkObject, type Failure } from "./schema/spec.ts";
 import { types } from "./schema/types.ts";
@@ -36,17 +38,8 @@ export function check(resource: Resource, news: Values): { inputs: Values; failu
   return resource.complete(values);
 }
 
-export interface Difference {
-  changes: PropertyChange[];
-  replaces: PropertyChange[];
-}
-
 export function diff(resource: Resource, oldInputs: Values, news: Values): Difference {
-  const found = changes(oldInputs, news);
-  return {
-    changes: found,
-    replaces: found.filter(({ path }) => resource.replaceOn.includes(path.join("."))),
-  };
+  return difference(oldInputs, news, resource.replaceOn);
 }
 
 const host = (inputs: Values): Values => inputs["host"] as Values;
@@ -87,6 +80,7 @@ export async function read(
     const facts = await open(host(state.inputs)).observe(resource.request(state.inputs, undefined));
     const observed = resource.observe(state, facts);
     for (const finding of observed?.findings ?? []) warn(`${AGENTS_OWN}: ${finding}`);
+    for (const finding of observed?.warnings ?? []) warn(`${BACKUPS}: ${finding}`);
     return observed;
   } catch (error) {
     if (!(error instanceof CannotLook)) throw error;
@@ -107,11 +101,16 @@ export interface ReconcileOptions {
 
 /**
  * The outputs of a create or update, without doing it. A create looks at the host and warns of what will stand in the
- * way; a warning and no error, because an error in a preview hides what would happen to all other houses.
+ * way, an update of what its refresh has seen; a warning and no error, because an error in a preview hides what would
+ * happen to all other houses.
  */
 async function foresee({ resource, inputs, old, open, warn }: ReconcileOptions): Promise<Values> {
   const outputs = resource.preview(inputs);
-  if (old || hasUnknown(inputs)) return outputs;
+  if (hasUnknown(inputs)) return outputs;
+  if (old) {
+    for (const message of resource.foreseen?.(inputs, old.outputs) ?? []) warn(`${WILL_FAIL}: ${message}`);
+    return outputs;
+  }
   try {
     resource.reconcile(
       inputs,
@@ -119,13 +118,14 @@ async function foresee({ resource, inputs, old, open, warn }: ReconcileOptions):
       await open(host(inputs)).observe(resource.request(inputs, undefined)),
     );
   } catch (error) {
-    if (error instanceof Conflict || error instanceof LeftAlone)
-      warn(`The update will fail: ${error.message}`);
+    if (error instanceof Conflict || error instanceof LeftAlone) warn(`${WILL_FAIL}: ${error.message}`);
     else if (error instanceof CannotLook) warn(cannotLook(inputs, resource, error));
     else throw error;
   }
   return outputs;
 }
+
+const WILL_FAIL = "The update will fail";
 
 /** Creates or updates: look, plan, carry out. */
 export async function reconcile(options: ReconcileOptions): Promise<Values> {
@@ -185,4 +185,18 @@ export async function remove(resource: Resource, state: State, open: OpenHost): 
     resource.remove(state, await session.observe(resource.request(state.inputs, undefined))),
   );
   if (plan.steps.length > 0) await session.change(plan);
+}
+
+/** A resource on a host, as the protocol asks for it. */
+export function onHost(resource: Resource, open: OpenHost): Managed {
+  return {
+    check: (news) => check(resource, news),
+    diff: (oldInputs, news) => diff(resource, oldInputs, news),
+    reconcile: async ({ inputs, old, preview, warn }) => ({
+      id: resource.id(inputs),
+      outputs: await reconcile({ resource, inputs, ...(old && { old }), preview, open, warn }),
+    }),
+    read: (id, state, warn) => read(resource, id, state, open, warn),
+    remove: (_id, state) => remove(resource, state, open),
+  };
 }

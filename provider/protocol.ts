@@ -15,16 +15,20 @@ import statuspb from "@pulumi/pulumi/proto/status_pb.js";
 import type { ChangeKind } from "./diff.ts";
 import { InitFailed } from "./errors.ts";
 import { hideSecrets } from "./hide-secrets.ts";
-import { check, diff, read, reconcile, remove, type OpenHost } from "./operations.ts";
-import type { Resource } from "./resource.ts";
-import { packageSchema } from "./schema/package.ts";
+import type { Managed } from "./managed.ts";
 import { failureList } from "./schema/spec.ts";
-import { decodeStruct, encodeStruct, formatPath, type Decoded, type Path } from "./values.ts";
+import { decodeStruct, encodeStruct, formatPath, type Decoded, type Path, type Values } from "./values.ts";
 
 export interface ServiceOptions {
+  /** The provider's name, e.g. `host`. */
+  name: string;
   version: string;
-  resources: Record<string, Resource>;
-  open: OpenHost;
+  /** The package's schema. */
+  schema: () => object;
+  /** By token. */
+  resources: Record<string, Managed>;
+  /** Takes the provider's configuration; throws if it does not fit. */
+  configure?: (config: Values) => void;
   /** Shows the operator a warning at a resource. */
   warn: (message: string, urn: string) => void;
   /** Called when the engine asks the provider to stop. */
@@ -81,9 +85,9 @@ const unary =
       );
   };
 
-const unimplemented = (name: string): grpc.handleUnaryCall<unknown, never> => {
+const unimplemented = (provider: string, name: string): grpc.handleUnaryCall<unknown, never> => {
   return (_call, callback) =>
-    callback({ code: grpc.status.UNIMPLEMENTED, details: `the provider host has no ${name}` });
+    callback({ code: grpc.status.UNIMPLEMENTED, details: `the provider ${provider} has no ${name}` });
 };
 
 const KINDS: Record<ChangeKind, [plain: number, replace: number]> = (() => {
@@ -111,17 +115,17 @@ async function keepingSecrets<T>(inputs: Decoded, run: () => Promise<T>, before?
   }
 }
 
-export function service({ version, resources, open, warn, cancel }: ServiceOptions): {
+export function service({ name, version, schema, resources, configure, warn, cancel }: ServiceOptions): {
   definition: typeof providergrpc.ResourceProviderService;
   handlers: grpc.UntypedServiceImplementation;
 } {
   /** The token is the third part of a URN: urn:pulumi:stack::project::parent$type::name. */
-  const find = (urn: string): Resource => {
+  const find = (urn: string): Managed => {
     const type = urn.split("::")[2]?.split("$").pop() ?? "";
     const resource = resources[type];
     if (!resource)
       throw new Error(
-        `the provider host has no resource ${type}; it has ${Object.keys(resources).join(", ")}`,
+        `the provider ${name} has no resource ${type}; it has ${Object.keys(resources).join(", ")}`,
       );
     return resource;
   };
@@ -136,7 +140,7 @@ export function service({ version, resources, open, warn, cancel }: ServiceOptio
     }),
     getSchema: unary<providerpb.GetSchemaRequest, providerpb.GetSchemaResponse>(() => {
       const response = new providerpb.GetSchemaResponse();
-      response.setSchema(JSON.stringify(packageSchema(version)));
+      response.setSchema(JSON.stringify(schema()));
       return response;
     }),
     getPluginInfo: unary<unknown, pluginpb.PluginInfo>(() => {
@@ -154,7 +158,8 @@ export function service({ version, resources, open, warn, cancel }: ServiceOptio
       response.setChanges(providerpb.DiffResponse.DiffChanges.DIFF_NONE);
       return response;
     }),
-    configure: unary<providerpb.ConfigureRequest, providerpb.ConfigureResponse>(() => {
+    configure: unary<providerpb.ConfigureRequest, providerpb.ConfigureResponse>((request) => {
+      configure?.(decodeStruct(request.getArgs()).values);
       const response = new providerpb.ConfigureResponse();
       response.setAcceptsecrets(true);
       response.setSupportspreview(true);
@@ -165,7 +170,7 @@ export function service({ version, resources, open, warn, cancel }: ServiceOptio
 
     check: unary<providerpb.CheckRequest, providerpb.CheckResponse>((request) => {
       const news = decodeStruct(request.getNews());
-      const { inputs, failures } = check(find(request.getUrn()), news.values);
+      const { inputs, failures } = find(request.getUrn()).check(news.values);
       const response = new providerpb.CheckResponse();
       response.setInputs(encodeStruct(inputs, news.secrets));
       for (const reason of failureList(failures)) {
@@ -179,7 +184,8 @@ export function service({ version, resources, open, warn, cancel }: ServiceOptio
 
     diff: unary<providerpb.DiffRequest, providerpb.DiffResponse>((request) => {
       const old = decodeStruct(request.getOldInputs()).values;
-      const { changes, replaces } = diff(find(request.getUrn()), old, decodeStruct(request.getNews()).values);
+      const news = decodeStruct(request.getNews()).values;
+      const { changes, replaces } = find(request.getUrn()).diff(old, news);
       const { DiffChanges } = providerpb.DiffResponse;
       const response = new providerpb.DiffResponse();
       response.setChanges(changes.length > 0 ? DiffChanges.DIFF_SOME : DiffChanges.DIFF_NONE);
@@ -200,16 +206,14 @@ export function service({ version, resources, open, warn, cancel }: ServiceOptio
       const resource = find(request.getUrn());
       const decoded = decodeStruct(request.getProperties());
       return keepingSecrets(decoded, async () => {
-        const outputs = await reconcile({
-          resource,
+        const made = await resource.reconcile({
           inputs: decoded.values,
           preview: request.getPreview(),
-          open,
           warn: (message) => warn(message, request.getUrn()),
         });
         const response = new providerpb.CreateResponse();
-        response.setId(request.getPreview() ? "" : resource.id(decoded.values));
-        response.setProperties(encodeStruct(outputs));
+        response.setId(request.getPreview() ? "" : made.id);
+        response.setProperties(encodeStruct(made.outputs, made.secrets));
         return response;
       });
     }),
@@ -222,9 +226,10 @@ export function service({ version, resources, open, warn, cancel }: ServiceOptio
           "import is not supported: declare the resource, with adopt: true if it exists on the host",
         );
       }
-      const state = { inputs: decoded.values, outputs: decodeStruct(request.getProperties()).values };
+      const outputs = decodeStruct(request.getProperties());
+      const state = { inputs: decoded.values, outputs: outputs.values };
       return keepingSecrets(decoded, async () => {
-        const seen = await read(resource, request.getId(), state, open, (message) =>
+        const seen = await resource.read(request.getId(), state, (message) =>
           warn(message, request.getUrn()),
         );
         const response = new providerpb.ReadResponse();
@@ -233,7 +238,7 @@ export function service({ version, resources, open, warn, cancel }: ServiceOptio
         const secrets = decoded.secrets.filter((path) => !replaced.has(JSON.stringify(path)));
         response.setId(request.getId());
         response.setInputs(encodeStruct(seen.inputs, secrets));
-        response.setProperties(encodeStruct(seen.outputs));
+        response.setProperties(encodeStruct(seen.outputs, outputs.secrets));
         return response;
       });
     }),
@@ -249,16 +254,15 @@ export function service({ version, resources, open, warn, cancel }: ServiceOptio
       return keepingSecrets(
         decoded,
         async () => {
-          const outputs = await reconcile({
-            resource,
+          const made = await resource.reconcile({
             inputs: decoded.values,
             old,
+            id: request.getId(),
             preview: request.getPreview(),
-            open,
             warn: (message) => warn(message, request.getUrn()),
           });
           const response = new providerpb.UpdateResponse();
-          response.setProperties(encodeStruct(outputs));
+          response.setProperties(encodeStruct(made.outputs, made.secrets));
           return response;
         },
         before,
@@ -269,7 +273,7 @@ export function service({ version, resources, open, warn, cancel }: ServiceOptio
       const decoded = decodeStruct(request.getOldInputs());
       const state = { inputs: decoded.values, outputs: decodeStruct(request.getProperties()).values };
       return keepingSecrets(decoded, async () => {
-        await remove(find(request.getUrn()), state, open);
+        await find(request.getUrn()).remove(request.getId(), state);
         return new emptypb.Empty();
       });
     }),
@@ -280,14 +284,14 @@ export function service({ version, resources, open, warn, cancel }: ServiceOptio
     }),
     attach: unary<unknown, emptypb.Empty>(() => new emptypb.Empty()),
 
-    invoke: unimplemented("functions"),
-    call: unimplemented("methods"),
-    construct: unimplemented("remote components"),
-    parameterize: unimplemented("parameters"),
-    getMapping: unimplemented("mappings"),
-    getMappings: unimplemented("mappings"),
+    invoke: unimplemented(name, "functions"),
+    call: unimplemented(name, "methods"),
+    construct: unimplemented(name, "remote components"),
+    parameterize: unimplemented(name, "parameters"),
+    getMapping: unimplemented(name, "mappings"),
+    getMappings: unimplemented(name, "mappings"),
     list: (call: grpc.ServerWritableStream<unknown, unknown>) => {
-      call.emit("error", { code: grpc.status.UNIMPLEMENTED, details: "the provider host lists nothing" });
+      call.emit("error", { code: grpc.status.UNIMPLEMENTED, details: `the provider ${name} lists nothing` });
     },
   };
   return { definition: providergrpc.ResourceProviderService, handlers };

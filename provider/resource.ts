@@ -14,6 +14,8 @@ export interface Observed {
   outputs: Values;
   /** What is wrong with what is not ours to put right, a line each. */
   findings?: string[];
+  /** The same about copies of it. */
+  warnings?: string[];
   /** Places whose value is now a description of what was found instead of the declared, possibly secret, value. */
   replaced: Path[];
 }
@@ -35,6 +37,8 @@ export interface Resource {
   observe(state: State, facts: Facts): Observed | undefined;
   /** Outputs as far as they are known without the host, for a preview. */
   preview(inputs: Values): Values;
+  /** What an update would be refused for, as far as the outputs of the last look tell. */
+  foreseen?(inputs: Values, outputs: Values): string[];
   /**
    * From what is there to what is wanted; no steps if they agree. Serves create (no `old`) and update alike.
    *

@@ -17,13 +17,13 @@ export interface Connection {
   /** `local` only: the folder, relative to the Pulumi project or absolute. It is created on first use. */
   root?: string;
   /** `ssh` only: name or IP address. */
-  address?: string;
+  address?: pulumi.Input<string>;
   /** `ssh` only; 22 if absent. */
   port?: number;
   /** `ssh` only: the login; anything but `root` goes through `sudo -n`. */
   user?: string;
   /** `ssh` only: the pinned host key, `ssh-ed25519 AAAA…`. Without it there is no connection. */
-  hostKey?: string;
+  hostKey?: pulumi.Input<string>;
   /** `ssh` only: seconds within which a connection must be made, new attempts included; 20 if absent. */
   connectDeadline?: number;
 }
@@ -68,8 +68,11 @@ export interface UnitArgs {
   running?: boolean;
   /** Default `multi-user.target`. */
   wantedBy?: string;
-  /** Release files whose change restarts the unit; a change of any other file does not. Default none. */
-  restartOn?: string[];
+  /**
+   * Release files whose change restarts the unit; a change of any other file does not. Outside a house, values, e.g.
+   * digests of files that it reads. Default none.
+   */
+  restartOn?: pulumi.Input<string[]>;
   part?: string;
 }
 
@@ -116,6 +119,11 @@ export interface ReleaseArgs {
   /** Keyed by file name in /etc/cron.d. */
   cron?: Record<string, CronFileArgs>;
   /**
+   * Absolute path of what the release runs with, e.g. a virtualenv: `harness` in the release is a link to it, so that
+   * whatever switches the release switches it too. `restartOn` of a unit may name it.
+   */
+  harness?: string;
+  /**
    * Checks a new release on a live host before anything is switched: run as `user` with the release as working
    * directory, must exit 0 within a minute.
    */
@@ -125,12 +133,16 @@ export interface ReleaseArgs {
   revertAfter?: number;
   /**
    * What of the house goes into a file that its agent writes as well, by two programs that run as `user`: `apply` after
-   * each switch and where `compare` says that they differ. `findings` says what is wrong with what the agent keeps. Live
-   * hosts only.
+   * each switch and where `compare` says that they differ. `findings` says what is wrong with what the agent keeps, and
+   * `withdraw` takes ours out when the house is taken down and its home stays. Live hosts only.
    */
-  jobs?: { user: string; apply: string[]; compare: string[]; findings?: string[] };
+  jobs?: { user: string; apply: string[]; compare: string[]; findings?: string[]; withdraw?: string[] };
   /** File that, while it exists, keeps the house from being changed; its text says why. */
   hold?: string;
+  /** File that, while it exists, says that the house was drained: it keeps it from being changed as `hold` does. */
+  drained?: string;
+  /** Where backups of the house are on the host, and hours after which the newest is told as too old. Live hosts only. */
+  backups?: { folder: string; maxAge: number };
   /** Folders outside the house in which what runs in it keeps records, e.g. `/var/lib/x/bezalel`; destroy removes them. */
   traces?: string[];
   /** How many releases stay on the host. Default 3. */
@@ -151,8 +163,16 @@ export class Release extends pulumi.CustomResource {
   declare readonly knownGood: pulumi.Output<string>;
   /** Since when and why the house is left alone; empty if it is not. */
   declare readonly held: pulumi.Output<string>;
+  /** Ids of releases that failed here or were revoked, and are not put into force again. */
+  declare readonly refused: pulumi.Output<string[]>;
   constructor(name: string, args: pulumi.Inputs & ReleaseArgs, opts?: pulumi.CustomResourceOptions) {
-    const outputs = { release: undefined, previous: undefined, knownGood: undefined, held: undefined };
+    const outputs = {
+      release: undefined,
+      previous: undefined,
+      knownGood: undefined,
+      held: undefined,
+      refused: undefined,
+    };
     super("host:index:Release", name, { ...args, ...outputs }, opts);
   }
 }
@@ -176,6 +196,16 @@ export interface UnitResourceArgs extends UnitArgs {
   host: Connection;
   /** Unit name, e.g. `webhook.service`. Changing it replaces. */
   unit: string;
+  /**
+   * Something else starts it, such as a path unit: whether it runs is left alone, and a change of its file does not end
+   * a run. Default false.
+   */
+  triggered?: boolean;
+  /**
+   * Only looks, as root, within a minute; exits 0 while what the unit set up is in force. Where it does not, the unit
+   * does not count as running, and an update restarts it. Default none. Live hosts only.
+   */
+  probe?: string[];
   /** Take over a unit file that exists and differs. Default false. */
   adopt?: boolean;
 }
@@ -232,5 +262,67 @@ export interface PackagesArgs {
 export class Packages extends pulumi.CustomResource {
   constructor(name: string, args: pulumi.Inputs & PackagesArgs, opts?: pulumi.CustomResourceOptions) {
     super("host:index:Packages", name, args, opts);
+  }
+}
+
+export interface HarnessArgs {
+  /** Version of hermes-agent, which the lock must pin. */
+  version: string;
+  /** Text of the lock: pip requirements, each with its exact version and the hashes of its wheels. */
+  lock: string;
+  /** Absolute paths of the houses that run with it. */
+  houses: string[];
+}
+
+export interface HarnessesArgs {
+  host: Connection;
+  /** Keyed by id: the version and the beginning of the SHA-256 of the lock, see `fleet/harness/lock.ts`. */
+  harnesses: Record<string, HarnessArgs>;
+  /** Whom the host's record has them down for, e.g. `wizard-houses/prod`. */
+  claimant: string;
+  /** Folder of this machine with the wheels, which are carried to the host. Not with `index`. */
+  wheels?: string;
+  /** URL of the package index that the host installs from; may hold a password. Default: what its pip is set up with. */
+  index?: pulumi.Input<string>;
+}
+
+/** The agent harnesses of a host. One is removed when no release of a house runs with it any more. */
+export class Harnesses extends pulumi.CustomResource {
+  constructor(name: string, args: pulumi.Inputs & HarnessesArgs, opts?: pulumi.CustomResourceOptions) {
+    super("host:index:Harnesses", name, args, opts);
+  }
+}
+
+export interface KeyPairArgs {
+  /** Whose key it is, e.g. the host's name. Changing it makes another key. */
+  comment: string;
+}
+
+/** An ed25519 key pair in OpenSSH's formats, made once and kept in the state alone. */
+export class KeyPair extends pulumi.CustomResource {
+  /** `ssh-ed25519 AAAA…`, without a comment: what is pinned. */
+  declare readonly publicKey: pulumi.Output<string>;
+  /** The text of the private key file; a secret. */
+  declare readonly privateKey: pulumi.Output<string>;
+  constructor(name: string, args: pulumi.Inputs & KeyPairArgs, opts?: pulumi.CustomResourceOptions) {
+    super("host:index:KeyPair", name, { ...args, publicKey: undefined, privateKey: undefined }, opts);
+  }
+}
+
+export interface HostKeyArgs {
+  /** The host, with the key it was born with pinned. */
+  host: Connection;
+  /** `ssh-ed25519 AAAA…`, without a comment. */
+  publicKey: pulumi.Input<string>;
+  /** The text of the private key file; a secret. */
+  privateKey: pulumi.Input<string>;
+}
+
+/** The key that a host shows in place of the one it was born with. It stays when the resource is removed. */
+export class HostKey extends pulumi.CustomResource {
+  /** The key to be pinned from now on; known once the host has been logged in to with it. */
+  declare readonly hostKey: pulumi.Output<string>;
+  constructor(name: string, args: pulumi.Inputs & HostKeyArgs, opts?: pulumi.CustomResourceOptions) {
+    super("host:index:HostKey", name, { ...args, hostKey: undefined }, opts);
   }
 }

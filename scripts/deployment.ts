@@ -1,4 +1,5 @@
 /** Pure: a stack's state as `pulumi stack export` gives it, and the two changes our commands make to it. */
+import { dropletComponent } from "../fleet/droplet.ts";
 import { HOUSE, nameOf, typeOf } from "./places.ts";
 import { valueAt } from "./property-path.ts";
 
@@ -9,8 +10,11 @@ export interface StateResource {
   custom?: boolean;
   parent?: string;
   inputs?: Record<string, unknown>;
+  outputs?: Record<string, unknown>;
   dependencies?: string[];
   propertyDependencies?: Record<string, string[] | null> | null;
+  /** It has been replaced, and could not be taken down yet. */
+  delete?: boolean;
   deletedWith?: string;
   replaceWith?: string[];
 }
@@ -25,6 +29,8 @@ export interface Deployment {
 }
 
 const HOST = "fleet:index:Host";
+const MACHINE = "fleet:index:Droplet";
+const DROPLET = "digitalocean:index/droplet:Droplet";
 
 export interface StateHouse {
   name: string;
@@ -62,6 +68,12 @@ function componentsOf(state: Deployment, type: string): StateHouse[] {
 /** The houses of a state, in its order. */
 export const housesIn = (state: Deployment): StateHouse[] => componentsOf(state, HOUSE);
 
+/** Machines that the state has for a host, of whatever generation, and has not deleted yet. */
+export const dropletsOf = (state: Deployment, host: string): StateResource[] =>
+  componentsOf(state, MACHINE)
+    .filter(({ name }) => name === dropletComponent(host))
+    .flatMap(({ resources }) => resources.filter(({ urn }) => typeOf(urn) === DROPLET));
+
 /** What belongs to these houses: they themselves, and of hosts that have no other house, what the host's houses share. */
 export function belongings(state: Deployment, names: readonly string[]): StateResource[] {
   const houses = housesIn(state);
@@ -86,6 +98,40 @@ export function without(state: Deployment, urns: ReadonlySet<string>): Deploymen
       ...(pending && { pending_operations: pending.filter(({ resource }) => !urns.has(resource.urn)) }),
     },
   };
+}
+
+/** Whether a house is elsewhere by now, and what it was before could not be taken down. */
+export const hasLeftBehind = ({ resources }: StateHouse): boolean =>
+  resources.some((resource) => resource.delete === true);
+
+/** What these houses were before they were replaced, and of hosts that have no house any more, what those shared. */
+export function leftBehind(state: Deployment, names: readonly string[]): StateResource[] {
+  const houses = housesIn(state);
+  const chosen = houses.filter(({ name }) => names.includes(name));
+  const old = chosen.flatMap(({ resources }) => resources.filter((resource) => resource.delete === true));
+  const living = houses.flatMap(({ resources }) => resources.filter((resource) => resource.delete !== true));
+  const hosts = (resources: readonly StateResource[]): string[] =>
+    resources.map((resource) => hostOf([resource])).filter((host) => host !== "");
+  const used = new Set(hosts(living));
+  const empty = new Set(hosts(old).filter((host) => !used.has(host)));
+  const shared = componentsOf(state, HOST).filter(({ host }) => empty.has(host));
+  return [...old, ...shared.flatMap(({ resources }) => resources)];
+}
+
+/** The state without that. What has come in its place has the same names, and stays. */
+export function withoutReplaced(state: Deployment, gone: readonly StateResource[]): Deployment {
+  const replaced = new Set(gone.filter((resource) => resource.delete === true));
+  const kept = resourcesOf(state).filter((resource) => !replaced.has(resource));
+  const shared = new Set(gone.filter((resource) => resource.delete !== true).map(({ urn }) => urn));
+  return without({ ...state, deployment: { ...state.deployment, resources: kept } }, shared);
+}
+
+/** The state in which nobody else waits for these resources. The program states anew who waits for whom. */
+export function released(state: Deployment, urns: ReadonlySet<string>): Deployment {
+  const resources = resourcesOf(state).map((resource) =>
+    urns.has(resource.urn) ? resource : forgetting(resource, (urn) => urns.has(urn)),
+  );
+  return { ...state, deployment: { ...state.deployment, resources } };
 }
 
 /**

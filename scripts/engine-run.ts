@@ -10,6 +10,8 @@ export interface EngineCall {
   engine: string;
   stack: string;
   env: NodeJS.ProcessEnv;
+  /** The checkout whose program is meant. Default: this one. */
+  checkout?: string;
 }
 
 export interface EngineResult {
@@ -93,7 +95,12 @@ function run(
   // On a terminal Ctrl-C reaches the whole foreground group, the engine included. A second SIGINT makes it stop at once
   // instead of in order, so there it is not sent again; elsewhere the engine gets a group of its own and exactly what we get.
   const sharesTerminal = process.stdin.isTTY === true;
-  const child = spawn(call.engine, args, { cwd: ROOT, env: call.env, stdio, detached: !sharesTerminal });
+  const child = spawn(call.engine, args, {
+    cwd: call.checkout ?? ROOT,
+    env: call.env,
+    stdio,
+    detached: !sharesTerminal,
+  });
   if (onOutput) {
     child.stdout?.setEncoding("utf8").on("data", input ? (text: string) => input.onStdout(text) : onOutput);
     child.stderr?.setEncoding("utf8").on("data", onOutput);

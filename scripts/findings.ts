@@ -1,9 +1,9 @@
 /** Pure: what the engine's events say about the houses, and the exit code that follows. */
 import { createHash } from "node:crypto";
 
-import { AGENTS_OWN, CANNOT_LOOK } from "../provider/errors.ts";
+import { AGENTS_OWN, BACKUPS, CANNOT_LOOK } from "../provider/errors.ts";
 import { CHANGES, type EngineEvent, type ResourceState, type Step } from "./events.ts";
-import { escapeText, isFollowUp, tidy } from "./messages.ts";
+import { escapeText, isFollowUp, lines, tidy } from "./messages.ts";
 import { Places, typeOf } from "./places.ts";
 import { formatPropertyPath, parsePropertyPath, valueAt } from "./property-path.ts";
 import { looksOf, type Unreachable } from "./unreachable.ts";
@@ -31,7 +31,7 @@ export interface Findings {
   unreachable: Unreachable[];
   /** Could not be looked at before the update, which reached them: no failure. */
   reached: Unreachable[];
-  /** What agents keep that the fleet's rules forbid: theirs to put right, and no drift. */
+  /** What agents keep that the fleet's rules forbid, or that there is no recent backup of: nothing that `up` puts right. */
   agents: Failure[];
   /** Violations of mandatory policies. */
   policy: Failure[];
@@ -46,6 +46,7 @@ export interface Findings {
 }
 
 const RELEASE = "host:index:Release";
+const UNIT = "host:index:Unit";
 /** Maps of a release whose entries have a name of their own. */
 export const COLLECTIONS: readonly string[] = [
   "files",
@@ -55,6 +56,7 @@ export const COLLECTIONS: readonly string[] = [
   "cron",
   "layout",
   "packages",
+  "harnesses",
 ];
 
 export function findingsOf(events: readonly EngineEvent[]): Findings {
@@ -72,21 +74,16 @@ export function findingsOf(events: readonly EngineEvent[]): Findings {
     ...looks,
     policy: distinct(
       events.flatMap(({ policyEvent }) =>
-        policyEvent?.enforcementLevel === "mandatory"
-          ? [
-              {
-                house: policyEvent.resourceUrn ? houseOf(policyEvent.resourceUrn) : "",
-                message: `${policyEvent.policyName}: ${tidy(policyEvent.message)}`,
-              },
-            ]
-          : [],
+        policyEvent?.enforcementLevel === "mandatory" ? [violationOf(policyEvent, houseOf)] : [],
       ),
     ),
     agents: distinct(
       events.flatMap(({ diagnosticEvent }) => {
         if (diagnosticEvent?.severity !== "warning" || diagnosticEvent.urn === undefined) return [];
         const message = tidy(diagnosticEvent.message);
-        return message.startsWith(AGENTS_OWN) ? [{ house: houseOf(diagnosticEvent.urn), message }] : [];
+        return message.startsWith(AGENTS_OWN) || message.startsWith(BACKUPS)
+          ? [{ house: houseOf(diagnosticEvent.urn), message }]
+          : [];
       }),
     ),
     failures: failuresOf(events, houseOf),
@@ -96,7 +93,19 @@ export function findingsOf(events: readonly EngineEvent[]): Findings {
   };
 }
 
-/** 0 clean, 7 drift or something forbidden in what an agent keeps, 4 a house could not be looked at, 5 policy, 1 anything else; the graver one wins. */
+/** The engine puts the rule's description before what the rule says; the rule's name stands for it here. */
+function violationOf(
+  { resourceUrn, policyName, message }: NonNullable<EngineEvent["policyEvent"]>,
+  houseOf: (urn: string) => string,
+): Failure {
+  const house = resourceUrn ? houseOf(resourceUrn) : "";
+  const [description = "", ...own] = lines(tidy(message));
+  const words = own.length === 0 ? description : own.join(" ");
+  // The house is told beside it.
+  return { house, message: `${policyName}: ${words.replace(`house ${house}, `, "")}` };
+}
+
+/** 0 clean, 7 drift or something to be said of what an agent keeps, 4 a house could not be looked at, 5 policy, 1 anything else; the graver one wins. */
 export function exitCodeOf(findings: Findings): number {
   if (findings.policy.length > 0) return 5;
   if (findings.failures.length > 0) return 1;
@@ -163,10 +172,11 @@ function propertyDrift(step: Step, key: string, house: string): Drift {
   const want = valueAt(step.new?.inputs, property);
   if (typeof name !== "string" || !COLLECTIONS.includes(String(top))) {
     const isContents = property.at(-1) === "content";
+    // A host has several units of its own.
+    const unit = step.type === UNIT ? valueAt(step.new?.inputs, ["unit"]) : undefined;
     return {
       house,
-      aspect: String(top),
-      file: "",
+      ...(typeof unit === "string" ? { aspect: "unit", file: unit } : { aspect: String(top), file: "" }),
       property: formatPropertyPath(property),
       ...shown(got, want, isContents),
     };

@@ -114,7 +114,14 @@ export function conclude(
   { code, findings, shown }: Outcome,
 ): number {
   const houses = operation === "up" ? fleet?.houses.map(({ name }) => name) : undefined;
-  const isLeaving = (house: string): boolean => operation === "destroy" || houses?.includes(house) === false;
+  // One that is on another host by now leaves the one that cannot be reached, too.
+  const isElsewhere = (house: string, reason: string): boolean => {
+    const now = fleet?.houses.find(({ name }) => name === house)?.host;
+    const asked = /^host (\S+) /.exec(reason)?.[1];
+    return operation === "up" && now !== undefined && asked !== undefined && asked !== now;
+  };
+  const isLeaving = (house: string, reason: string): boolean =>
+    operation === "destroy" || houses?.includes(house) === false || isElsewhere(house, reason);
   const options = { stack, isLeaving, ...(houses && { houses }), whole: !shown };
   const summary = failureSummary(findings, options);
   if (summary !== "") say(`\n${summary}`);

@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { format, resolveConfig } from "prettier";
 
 import { RULE_SETTINGS, type SettingDoc } from "../fleet/rules/settings.ts";
-import { LEVEL, type Rule } from "../policies/rule.ts";
+import { LEVEL, levelOf, type Rule } from "../policies/rule.ts";
 import { RULES } from "../policies/rules.ts";
 
 export const DOCUMENT = path.join(import.meta.dirname, "..", "docs", "policies.md");
@@ -24,12 +24,13 @@ export async function policyDocument(): Promise<string> {
     npm run preview -- --policy-pack policies
 
 runs every rule below on the very inputs that would reach a host, before anything changes, on the first preview of a
-stack too. All are ${LEVEL}: a violation ends our commands with exit code 5. It names house, resource, property, what is
+stack too. They are ${LEVEL} unless the table says otherwise: a violation ends our commands with exit code 5. It names house, resource, property, what is
 wrong and what is allowed, and no value that may be secret. What is not known at preview cannot be judged, so it is a
-violation of its own.
+violation of its own; but for the key and the user data of a droplet that is yet to be made, which are judged in the
+update, before anything is ordered.
 
 Nothing in Pulumi can force anybody to pass the pack. What the model alone decides is therefore decided by the same
-functions whenever the fleet loads (third column), and stops every command, plain \`pulumi up\` included.
+functions whenever the fleet loads (third column), and stops every command that looks at houses or brings them up, plain \`pulumi up\` included.
 
 | rule | what must hold | when the fleet loads | what to do about a violation |
 | --- | --- | --- | --- |
@@ -52,8 +53,10 @@ ${settingRows(RULE_SETTINGS).join("\n")}
   return format(text, { ...(await resolveConfig(DOCUMENT)), filepath: DOCUMENT });
 }
 
-function ruleRow({ name, description, remediation, whenLoading }: Rule): string {
-  return row([`\`${name}\``, description, whenLoading, remediation]);
+function ruleRow(rule: Rule): string {
+  const { name, description, remediation, whenLoading } = rule;
+  const level = levelOf(rule) === LEVEL ? "" : ` (${levelOf(rule)}: a warning)`;
+  return row([`\`${name}\`${level}`, description, whenLoading, remediation]);
 }
 
 function settingRows(settings: Readonly<Record<string, Readonly<Record<string, SettingDoc>>>>): string[] {

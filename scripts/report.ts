@@ -38,7 +38,7 @@ export interface SummaryOptions {
   /** All houses there should be; undefined where not all of them are gone through. */
   houses?: readonly string[];
   /** Whether a house that cannot be looked at was to be taken down. Default: none was. */
-  isLeaving?: (house: string) => boolean;
+  isLeaving?: (house: string, reason: string) => boolean;
   /** Whether errors are told with all their lines: nothing else has shown them. */
   whole: boolean;
 }
@@ -64,8 +64,8 @@ export function failureSummary(findings: Findings, options: SummaryOptions): str
       ),
     );
   }
-  const leaving = findings.unreachable.flatMap(({ house, shared }) =>
-    !shared && isLeaving(house) ? [house] : [],
+  const leaving = findings.unreachable.flatMap(({ house, shared, reason }) =>
+    !shared && isLeaving(house, reason) ? [house] : [],
   );
   if (leaving.length > 0) {
     listed.push(
@@ -78,6 +78,7 @@ export function failureSummary(findings: Findings, options: SummaryOptions): str
 
 /** Words of the provider, and the command that is the operator's answer to them. */
 const ANSWERS: readonly (readonly [words: RegExp, when: string, command: string])[] = [
+  [/ is drained since /, "when it is to work again", "drain -- --undo"],
   [/ is left alone since /, "when it is repaired", "deadman -- clear"],
   [/ is refused since it failed there /, "if the cause lay elsewhere and is gone", "rejected -- clear"],
 ];
@@ -136,7 +137,6 @@ const failureLine = ({ house, message }: Failure): string =>
 const wholeFailure = ({ house, message }: Failure): string =>
   [house, lines(message).join("\n")].filter((part) => part !== "").join(": ");
 
-/** A policy's own description comes first, then what the rule says about this resource. */
 const policyLine = ({ house, message }: Failure): string =>
   ["policy", house, lines(message).join(" ")].filter((part) => part !== "").join(": ");
 

@@ -1,27 +1,39 @@
 /** Pure: when a house may be given up, and what is said of it. */
 import { stackOption } from "./arguments.ts";
-import { housesIn, type Deployment, type StateHouse, type StateResource } from "./deployment.ts";
+import {
+  hasLeftBehind,
+  housesIn,
+  type Deployment,
+  type StateHouse,
+  type StateResource,
+} from "./deployment.ts";
 import { escapeText } from "./messages.ts";
 import { nameOf } from "./places.ts";
 
 /**
  * Why the houses cannot be given up, and what to do; undefined if they can.
  *
- * @param wanted houses of `wizards/`
+ * @param wanted the hosts of the houses of `wizards/`, by house
  */
 export function refusal(
   state: Deployment,
   names: readonly string[],
-  wanted: readonly string[],
+  wanted: Readonly<Record<string, string>>,
   stack: string,
 ): string | undefined {
-  const there = housesIn(state).map(({ name }) => name);
+  const houses = housesIn(state);
+  const there = houses.map(({ name }) => name);
   const missing = names.filter((name) => !there.includes(name));
   if (missing.length > 0) {
-    const houses = there.length === 0 ? "which has no house" : `which has ${there.join(", ")}`;
-    return `${missing.join(", ")}: not in the state of ${stack}, ${houses}; nothing was changed`;
+    const known = there.length === 0 ? "which has no house" : `which has ${there.join(", ")}`;
+    return `${missing.join(", ")}: not in the state of ${stack}, ${known}; nothing was changed`;
   }
-  const declared = names.filter((name) => wanted.includes(name));
+  // One that has another host by now is made there, and nobody makes it again where it was.
+  const declared = houses
+    .filter(
+      (house) => names.includes(house.name) && !hasLeftBehind(house) && wanted[house.name] === house.host,
+    )
+    .map(({ name }) => name);
   // Where nothing else is left, the fleet was destroyed, and no update is about to make the house again.
   const isLast = there.every((name) => names.includes(name));
   if (declared.length === 0 || isLast) return undefined;
@@ -30,8 +42,7 @@ export function refusal(
     `${declared.join(", ")}: still in wizards/, so the next up would make it again; nothing was changed`,
     `To give it up, first take its line under \`houses\` out of wizards/fleet.yaml and remove its folder ` +
       `(${declared.map((name) => `wizards/${name}`).join(", ")}), then: ${command}`,
-    "To move it to another machine, change its host's address and hostKey in wizards/fleet.yaml instead, and run up: " +
-      "there is nothing to retire",
+    'To move it to another machine, give it another host in its house.yaml first; see "Backup, restore, move" in the README',
   ].join("\n");
 }
 

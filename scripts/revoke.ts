@@ -29,6 +29,8 @@ export const main = (args: readonly string[]): Promise<number> =>
   });
 
 interface Standing {
+  /** Where the two links point that say what is in force; empty where there is none. */
+  links: { path: string; target: string }[];
   current: string | undefined;
   knownGood: string | undefined;
   pending: boolean;
@@ -44,14 +46,16 @@ async function standing({ house, session }: HouseSession): Promise<Standing> {
     folders: [releases(path), pending(path)],
     texts: [revoked(path)],
   });
-  const release = (link: string): string | undefined => {
+  const links = [current(path), knownGood(path)].map((link) => {
     const fact = factOf(facts, link);
-    return fact.kind === "link" ? releaseOfTarget(fact.target) : undefined;
-  };
+    return { path: link, target: fact.kind === "link" ? fact.target : "" };
+  });
+  const [now, good] = links.map(({ target }) => releaseOfTarget(target));
   const text = facts.texts.get(revoked(path));
   return {
-    current: release(current(path)),
-    knownGood: release(knownGood(path)),
+    links,
+    current: now,
+    knownGood: good,
     pending: (facts.folders.get(pending(path)) ?? []).length > 0,
     there: (facts.folders.get(releases(path)) ?? [])
       .map(({ name }) => name)
@@ -60,10 +64,13 @@ async function standing({ house, session }: HouseSession): Promise<Standing> {
   };
 }
 
-/** Steps that write down what is revoked and take it from the host. */
-function steps(
+/**
+ * Steps that write down what is revoked and take it from the host: unless, while the lock was waited for, a revert or the
+ * deadman switch has brought something else into force than what was looked at.
+ */
+export function steps(
   path: string,
-  { knownGood: good, text }: Standing,
+  { links, knownGood: good, text }: Pick<Standing, "links" | "knownGood" | "text">,
   ids: readonly string[],
   why: string,
 ): Step[] {
@@ -71,6 +78,7 @@ function steps(
   const lines = ids.filter((id) => !text.includes(id)).map((id) => `${id}\t${time}\t${why}\n`);
   const root = { owner: "root", group: "root" };
   return [
+    ...links.map((link): Step => ({ do: "still", ...link })),
     { do: "file", path: revoked(path), mode: "0644", ...root, content: text + lines.join("") },
     ...(good !== undefined && ids.includes(good) ? [{ do: "remove", path: knownGood(path) } as const] : []),
     ...ids.map((id): Step => ({ do: "remove-tree", path: releaseFolder(path, id) })),

@@ -4,10 +4,12 @@ import path from "node:path";
 
 import { parse } from "yaml";
 
+import { DEPLOY_SECRETS } from "../components/deploy-secrets.ts";
 import { DEFAULT_STACK } from "./arguments.ts";
 import { PROJECT } from "./stack.ts";
 
-const KEYS = `${PROJECT}:keys`;
+/** Configuration that is never plain text. */
+const SECRET = ["keys", "harnessIndex", ...DEPLOY_SECRETS].map((key) => `${PROJECT}:${key}`);
 
 /** All reasons to refuse, as lines for the operator; none contains a value. */
 export function configProblems(root: string, stack: string, env: NodeJS.ProcessEnv): string[] {
@@ -19,9 +21,10 @@ export function configProblems(root: string, stack: string, env: NodeJS.ProcessE
 /** API keys that stand in a stack's file as plain text. */
 export function plainKeys(file: string, text: string): string[] {
   const document = parse(text) as { config?: Record<string, unknown> } | null;
-  return plainLeaves(document?.config?.[KEYS], [KEYS]).map(
+  const leaves = SECRET.flatMap((key) => plainLeaves(document?.config?.[key], [key]));
+  return leaves.map(
     (where) =>
-      `${file}: config.${where}: an API key stands here as plain text; remove it, treat it as leaked, and set a new one ` +
+      `${file}: config.${where}: a secret stands here as plain text; remove it, treat it as leaked, and set a new one ` +
       `with: npx pulumi config set --secret --path ${JSON.stringify(keyPath(where))} -s ${stackOf(file)}`,
   );
 }

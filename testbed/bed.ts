@@ -3,16 +3,30 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import path from "node:path";
 
 import { exclusively } from "../toolchain/exclusive.ts";
-import { boot } from "./boot.ts";
+import { boot, powerOn, pullPlug } from "./boot.ts";
 import { endGroup, groups } from "./cgroup.ts";
 import { forEachAtMost } from "./command.ts";
-import { type Flavour, type Progress, ensureImage, removeInterruptedBuilds } from "./image.ts";
+import {
+  type Flavour,
+  type Progress,
+  ensureCloudLayer,
+  ensureImage,
+  removeInterruptedBuilds,
+} from "./image.ts";
 import { ensureClientKey, writeSshFiles } from "./keys.ts";
 import { unmountBelow } from "./mounts.ts";
-import { ensureBridge, removeNetwork } from "./network.ts";
-import { PREFIX, bedFolder, bedsFolder, shortId } from "./paths.ts";
+import { ensureBridge, removeNetwork, unplugMachine } from "./network.ts";
+import { PREFIX, bedFolder, bedsFolder, machineFolder, shortId } from "./paths.ts";
 import { type Planned, newMachine } from "./personal.ts";
-import { type MachineRecord, amend, machineName, readRecord, recordsOf } from "./records.ts";
+import {
+  type MachineRecord,
+  type Seed,
+  amend,
+  machineName,
+  readRecord,
+  recordsOf,
+  writeRecord,
+} from "./records.ts";
 import { register, unregister } from "./registry.ts";
 import { ensureRequirements } from "./requirements.ts";
 import { MOST_MACHINES, type Subnet, subnet } from "./subnet.ts";
@@ -42,6 +56,7 @@ export async function raise(options: BedOptions): Promise<MachineRecord[]> {
   if (!Number.isInteger(count) || count < 1 || count > MOST_MACHINES) {
     throw new Error(`a bed has 1 to ${MOST_MACHINES} machines, not ${count}`);
   }
+  if (flavour === "cloud") throw new Error("machines of flavour cloud are made one by one, by launch");
   await ensureRequirements(progress);
   return await locked(bed, progress, async () => {
     const wanted = Array.from({ length: count }, (_, index) => index + 1);
@@ -51,11 +66,7 @@ export async function raise(options: BedOptions): Promise<MachineRecord[]> {
           `${name} of bed ${bed} is of flavour ${other}; use another bed, or take it down first`,
         );
     }
-    const image = await ensureImage(progress);
-    mkdirSync(bedFolder(bed), { recursive: true });
-    await ensureClientKey(bed);
-    const net = subnet(await register(bed));
-    await ensureBridge(bed, net);
+    const { image, net } = await prepare(bed, progress);
     await forEachAtMost(AT_A_TIME, wanted, async (number) => {
       const planned = plan(bed, number, flavour, image, net);
       await boot(recorded(planned, net) ?? (await newMachine(planned)));
@@ -64,6 +75,61 @@ export async function raise(options: BedOptions): Promise<MachineRecord[]> {
     writeSshFiles(bed, all);
     return all.slice(0, count);
   });
+}
+
+/** What every machine of a bed stands on and is connected to. */
+async function prepare(bed: string, progress: Progress): Promise<{ image: string; net: Subnet }> {
+  const image = await ensureImage(progress);
+  mkdirSync(bedFolder(bed), { recursive: true });
+  await ensureClientKey(bed);
+  const net = subnet(await register(bed));
+  await ensureBridge(bed, net);
+  return { image, net };
+}
+
+/**
+ * Makes one more machine, as a cloud does: started with what cloud-init is told, and not waited for. The lowest number that
+ * is free is its own.
+ */
+export async function launch(
+  bed: string,
+  seed: Seed,
+  progress: Progress = () => undefined,
+): Promise<MachineRecord> {
+  checkName(bed);
+  await ensureRequirements(progress);
+  return await locked(bed, progress, async () => {
+    const { image, net } = await prepare(bed, progress);
+    await ensureCloudLayer(image, progress);
+    const taken = new Set(recordsOf(bed).map(({ number }) => number));
+    const number = Array.from({ length: MOST_MACHINES }, (_, index) => index + 1).find((n) => !taken.has(n));
+    if (number === undefined) throw new Error(`bed ${bed} has ${MOST_MACHINES} machines, which is the most`);
+    const machine = {
+      ...plan(bed, number, "cloud", image, net),
+      hostKey: "",
+      personal: false,
+      cutOff: false,
+    };
+    writeRecord({ ...machine, seed });
+    await powerOn({ ...machine, seed });
+    return { ...machine, seed };
+  });
+}
+
+/** Ends one machine and removes all it wrote. Without it, it does nothing. */
+export async function discard(bed: string, name: string): Promise<void> {
+  await locked(
+    bed,
+    () => undefined,
+    async () => {
+      const record = readRecord(bed, name);
+      if (!record) return;
+      await pullPlug(record);
+      await unplugMachine(bed, record.number);
+      await unmountBelow(machineFolder(bed, name));
+      rmSync(machineFolder(bed, name), { recursive: true, force: true });
+    },
+  );
 }
 
 /** The machine as it was written down. After a reboot of this machine the bed may have got another subnet. */

@@ -28,17 +28,22 @@ export async function boot(machine: MachineRecord): Promise<void> {
     await untilReady(machine);
     return;
   }
+  const isNew = !machine.personal;
+  const started = await powerOn(machine);
+  const state = await untilReady(started);
+  if (isNew) await demandNothingFailed(started, state);
+}
+
+/** Starts a machine that is off and waits for nothing. */
+export async function powerOn(machine: MachineRecord): Promise<MachineRecord> {
   if (!existsSync(machine.image)) {
     throw new Error(`the image ${machine.name} stands on is gone: take bed ${machine.bed} down and up again`);
   }
-  const isNew = !machine.personal;
-  await endGroup(names.group);
+  await endGroup(kernelNames(machine.bed, machine.number).group);
   await mount(machine);
   await plugIn(machine.bed, machine.number, machine);
   if (machine.cutOff) amend(machine.bed, machine.name, { cutOff: false });
-  const started = launch(machine);
-  const state = await untilReady(started);
-  if (isNew) await demandNothingFailed(started, state);
+  return launch(machine);
 }
 
 /** Drops every packet to and from the machine, or lets them through again. A machine that is started anew is reachable. */
@@ -82,7 +87,8 @@ function launch(machine: MachineRecord): MachineRecord {
     "--boot",
     `--directory=${mergedRoot(machine.bed, machine.name)}`,
     `--machine=${names.group}`,
-    `--hostname=${machine.name}`,
+    // The name of a cloud's machine is for cloud-init to give, and its packet filter is its own.
+    machine.seed === undefined ? `--hostname=${machine.name}` : "--capability=CAP_NET_ADMIN",
     `--network-namespace-path=${namespaceFile(names.namespace)}`,
     // This machine's own systemd, if it has one, is told nothing.
     "--register=no",

@@ -13,10 +13,13 @@ import {
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from "node:fs";
 import path from "node:path";
 
-import { exclusively } from "../toolchain/exclusive.ts";
+import { HARNESS_PYTHON, lockName } from "../fleet/harness/lock.ts";
+import { exclusively, madeOnce } from "../toolchain/exclusive.ts";
+import { byLock, downloadArguments, harnessRequirement } from "../toolchain/harness-wheels.ts";
 import { processInfo } from "../toolchain/process-info.ts";
 import { VERSIONS } from "../toolchain/versions.ts";
 import { mirrorOf } from "./apt-sources.ts";
@@ -28,12 +31,13 @@ import { PREFIX, cacheFolder, imagesFolder, shortId } from "./paths.ts";
 /** Tells the operator what takes long. One line each, without a line feed. */
 export type Progress = (line: string) => void;
 
-/** `full` has everything; `bare` has neither bash nor Python nor the harness. */
-export type Flavour = "full" | "bare";
+/**
+ * `full` has everything; `bare` has neither bash nor Python nor the harness; `cloud` is what a cloud makes machines from:
+ * Debian with cloud-init, without name, keys, users and the harness.
+ */
+export type Flavour = "full" | "bare" | "cloud";
 
 const SUITE = "bookworm";
-/** The one Python of that suite; the wheels are chosen for it. */
-const PYTHON = "3.11";
 const PACKAGES = [
   "systemd",
   "systemd-sysv",
@@ -49,7 +53,8 @@ const PACKAGES = [
   "python3",
   "python3-venv",
 ];
-const REQUIREMENT = `hermes-agent[messaging]==${VERSIONS.hermesAgent}`;
+const REQUIREMENT = harnessRequirement(VERSIONS.hermesAgent);
+const LOCK = path.join(import.meta.dirname, "..", "wizards", "harness", lockName(VERSIONS.hermesAgent));
 const RECIPE = path.join(import.meta.dirname, "recipe");
 
 /** Programs run inside the image see nothing of this machine's environment. */
@@ -61,7 +66,7 @@ const INSIDE = {
 
 /** Names what the image is made of: another recipe is another image. */
 export function recipeStamp(): string {
-  const hash = createHash("sha256").update(JSON.stringify([SUITE, PYTHON, PACKAGES, REQUIREMENT]));
+  const hash = createHash("sha256").update(JSON.stringify([SUITE, HARNESS_PYTHON, PACKAGES, REQUIREMENT]));
   for (const script of ["customize.sh", "bare.sh"]) hash.update(readFileSync(path.join(RECIPE, script)));
   return hash.digest("hex").slice(0, 12);
 }
@@ -69,7 +74,45 @@ export function recipeStamp(): string {
 /** The layers of a machine of this flavour, the uppermost first. */
 export function layersOf(image: string, flavour: Flavour): string[] {
   const base = path.join(image, "base");
-  return flavour === "bare" ? [path.join(image, "bare"), base] : [base];
+  if (flavour === "bare") return [path.join(image, "bare"), base];
+  return flavour === "cloud" ? [cloudLayer(image), base] : [base];
+}
+
+/** What Debian's image for clouds has beside ours. */
+const CLOUD_PACKAGES = ["cloud-init", "locales", "nftables"];
+
+/** The layer of the flavour `cloud` lies beside the image, because few beds need it. */
+function cloudLayer(image: string): string {
+  const hash = createHash("sha256").update(JSON.stringify(CLOUD_PACKAGES));
+  hash.update(readFileSync(path.join(RECIPE, "cloud.sh")));
+  return path.join(cacheFolder(), `cloud-${path.basename(image)}-${hash.digest("hex").slice(0, 12)}`);
+}
+
+/** Makes the layer of the flavour `cloud` where there is none. */
+export async function ensureCloudLayer(image: string, progress: Progress): Promise<void> {
+  const layer = cloudLayer(image);
+  await madeOnce(
+    layer,
+    (pid) => progress(`waiting for process ${pid}, which is building the layer with cloud-init`),
+    async () => {
+      progress(`building the image's layer with ${CLOUD_PACKAGES.join(", ")} (once, about a minute)`);
+      const staging = path.join(imagesFolder(), `${STAGING}${process.pid}`);
+      const step: Step = (argv, env) =>
+        run(inGroup(groupOf(process.pid), argv), { env, title: argv.join(" ") });
+      mkdirSync(staging);
+      try {
+        await makeLayer(staging, [path.join(image, "base")], "cloud.sh", CLOUD_PACKAGES, step, (root) =>
+          // Packages come from where this machine's apt has them; the script empties the file again.
+          writeFileSync(path.join(root, "etc/resolv.conf"), readFileSync("/etc/resolv.conf")),
+        );
+        renameSync(path.join(staging, "upper"), layer);
+      } finally {
+        await endGroup(groupOf(process.pid));
+        await unmountBelow(staging);
+        rmSync(staging, { recursive: true, force: true });
+      }
+    },
+  );
 }
 
 /** Folder of the image for today's recipe, built where there is none. Whoever comes second waits for the first. */
@@ -100,9 +143,10 @@ async function build(image: string, progress: Progress): Promise<void> {
     progress(`building the image (once, about two minutes): Debian ${SUITE} with systemd, sshd and cron`);
     await debootstrap(base, step);
     progress(`building the image: ${REQUIREMENT}`);
-    cpSync(await wheels(step), path.join(base, "tmp/wheels"), { recursive: true });
+    cpSync(await wheels(step, progress), path.join(base, "tmp/wheels"), { recursive: true });
     await inside(base, "customize.sh", [REQUIREMENT], step);
-    await makeBareLayer(staging, step);
+    await makeLayer(staging, [base], "bare.sh", [], step);
+    renameSync(path.join(staging, "upper"), path.join(staging, "bare"));
     renameSync(staging, image);
   } finally {
     await endGroup(groupOf(process.pid));
@@ -131,22 +175,28 @@ async function debootstrap(base: string, step: Step): Promise<void> {
   ]);
 }
 
-/** The harness's wheels, downloaded by this machine's pip, from where that is set up to download. */
-async function wheels(step: Step): Promise<string> {
+/** The harness's wheels, those of its lock, downloaded where there are none. */
+function wheels(step: Step, progress: Progress): Promise<string> {
   const folder = path.join(cacheFolder(), `wheels-${VERSIONS.hermesAgent}`);
-  if (existsSync(folder)) return folder;
-  const staging = `${folder}.${process.pid}`;
-  rmSync(staging, { recursive: true, force: true });
-  const choice = [
-    "--only-binary=:all:",
-    `--python-version=${PYTHON}`,
-    "--quiet",
-    "--disable-pip-version-check",
-  ];
-  await step(["python3", "-m", "pip", "download", ...choice, `--dest=${staging}`, REQUIREMENT]);
-  renameSync(staging, folder);
-  return folder;
+  return madeOnce(
+    folder,
+    (pid) => progress(`waiting for process ${pid}, which is downloading the wheels of ${REQUIREMENT}`),
+    async () => {
+      const staging = `${folder}.staging`;
+      rmSync(staging, { recursive: true, force: true });
+      const machine = process.arch === "arm64" ? "aarch64" : "x86_64";
+      await step(["python3", ...downloadArguments(byLock(LOCK), staging, machine)]);
+      renameSync(staging, folder);
+    },
+  );
 }
+
+/** The folder of the harness's wheels, for tests that install it themselves; an image that is there may have come without. */
+export const ensureWheels = (): Promise<string> =>
+  wheels(
+    (argv, env) => run(argv, { env }),
+    () => undefined,
+  );
 
 /** Runs one of the recipe's scripts inside a root. */
 async function inside(root: string, script: string, args: readonly string[], step: Step): Promise<void> {
@@ -155,15 +205,24 @@ async function inside(root: string, script: string, args: readonly string[], ste
   rmSync(path.join(root, "tmp", script));
 }
 
-async function makeBareLayer(staging: string, step: Step): Promise<void> {
-  const [upper, work, root] = ["bare", "work", "merged"].map((name) => path.join(staging, name)) as [
+/** What a script changes in a root becomes the layer `upper` of the staging folder. */
+async function makeLayer(
+  staging: string,
+  lower: readonly string[],
+  script: string,
+  args: readonly string[],
+  step: Step,
+  prepare: (root: string) => void = () => undefined,
+): Promise<void> {
+  const [upper, work, root] = ["upper", "work", "merged"].map((name) => path.join(staging, name)) as [
     string,
     string,
     string,
   ];
   for (const folder of [upper, work, root]) mkdirSync(folder);
-  await mountOverlay({ lower: [path.join(staging, "base")], upper, work }, root, groupOf(process.pid));
-  await inside(root, "bare.sh", [], step);
+  await mountOverlay({ lower, upper, work }, root, groupOf(process.pid));
+  prepare(root);
+  await inside(root, script, args, step);
   await unmountBelow(root);
   for (const folder of [work, root]) rmSync(folder, { recursive: true });
 }

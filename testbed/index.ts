@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 
-import { type BedOptions, DEFAULT_BED, raise, refreshSshFiles, tearDown } from "./bed.ts";
+import { type BedOptions, DEFAULT_BED, discard, launch, raise, refreshSshFiles, tearDown } from "./bed.ts";
 import { isRunning, leaderOf } from "./alive.ts";
 import { boot, powerDown, pullPlug, setCutOff } from "./boot.ts";
 import { isFrozen, memoryOf, setFrozen } from "./cgroup.ts";
@@ -15,9 +15,10 @@ import { clientKeyFile, knownHostsFile, makeKey, publicKey, sshConfigFile } from
 import { replaceAddress } from "./network.ts";
 import { kernelNames, mergedRoot } from "./paths.ts";
 import { hostKeyFile } from "./personal.ts";
-import { type MachineRecord, amend, readRecord, recordsOf } from "./records.ts";
+import { type MachineRecord, type Seed, amend, readRecord, recordsOf } from "./records.ts";
+import { gatewayFor } from "./subnet.ts";
 
-export type { Flavour, Outcome, Progress };
+export type { Flavour, Outcome, Progress, Seed };
 export { bedNames } from "./bed.ts";
 export { testbedProblem } from "./requirements.ts";
 
@@ -28,6 +29,8 @@ export interface Machine {
   flavour: Flavour;
   address: string;
   address6: string;
+  /** Where it reaches this machine. */
+  gateway: string;
   /** `ssh-ed25519 AAAA…` */
   hostKey: string;
   /** Private key that logs in as `root`, `operator` (may sudo) and `nosudo` (may not). */
@@ -50,6 +53,23 @@ export async function ensureTestbed(options: BedOptions): Promise<Machine[]> {
   return (await raise(options)).map(asMachine);
 }
 
+/**
+ * One more machine of the flavour `cloud`, which cloud-init makes what the seed says. It is started and not waited for;
+ * `start` waits. Its `hostKey` is empty: the seed has it.
+ */
+export async function launchMachine(bed: string, seed: Seed, progress?: Progress): Promise<Machine> {
+  return asMachine(await launch(bed, seed, progress));
+}
+
+/** Ends a machine and removes all it wrote. Without it, it does nothing. */
+export const discardMachine = ({ bed, name }: Which): Promise<void> => discard(bed, name);
+
+/** The machine of that name as it is now; undefined where there is none. */
+export function machineOf({ bed, name }: Which): Machine | undefined {
+  const record = readRecord(bed, name);
+  return record && asMachine(record);
+}
+
 /** Ends and removes the bed with everything its machines wrote. */
 export function destroyTestbed(bed = DEFAULT_BED, progress?: Progress): Promise<void> {
   return tearDown(bed, progress);
@@ -63,6 +83,7 @@ function asMachine(record: MachineRecord): Machine {
     flavour,
     address,
     address6,
+    gateway: gatewayFor(address),
     hostKey,
     clientKeyFile: clientKeyFile(bed),
     knownHostsFile: knownHostsFile(bed),
@@ -138,8 +159,14 @@ export async function changeHostKey(machine: Which): Promise<Machine> {
   const record = recordOf(machine);
   const file = hostKeyFile(record);
   await makeKey(file, record.name);
-  const take =
-    'set -e; umask 077; cat >"$0.new"; ssh-keygen -y -f "$0.new" >"$0.pub"; mv "$0.new" "$0"; systemctl reload ssh';
+  // For some moments after its reload sshd takes no connection, or shows the former key.
+  const take = `set -e; umask 077; cat >"$0.new"; ssh-keygen -y -f "$0.new" >"$0.pub"; mv "$0.new" "$0"
+    systemctl reload ssh
+    for try in $(seq 100); do
+      ssh-keyscan -t ed25519 127.0.0.1 2>/dev/null | grep -qF "$(cut -d ' ' -f 2 "$0.pub")" && exit
+      sleep 0.05
+    done
+    echo "sshd does not show it" >&2; exit 1`;
   const { code, stderr } = await inside(record, ["/bin/sh", "-c", take, "/etc/ssh/ssh_host_ed25519_key"], {
     input: readFileSync(file, "utf8"),
   });

@@ -38,7 +38,9 @@ interface Known {
 
 /** Writes known_hosts and ssh_config, so that `ssh -F ssh_config house-01` logs in without asking. */
 export function writeSshFiles(bed: string, machines: readonly Known[]): void {
-  const hosts = machines.map(
+  // A machine of a cloud has its key from whoever ordered it.
+  const pinned = machines.filter(({ hostKey }) => hostKey !== "");
+  const hosts = pinned.map(
     ({ name, address, address6, hostKey }) => `${name},${address},${address6} ${hostKey}`,
   );
   writeFileSync(knownHostsFile(bed), hosts.map((line) => `${line}\n`).join(""));

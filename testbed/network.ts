@@ -93,6 +93,12 @@ async function unplug(namespace: string, cable: string): Promise<void> {
   if (existsSync(namespaceFile(namespace))) await run(["ip", "netns", "delete", namespace]);
 }
 
+/** Takes away the namespace and the cable of a machine that is off. */
+export async function unplugMachine(bed: string, number: number): Promise<void> {
+  const { namespace, interface: cable } = kernelNames(bed, number);
+  await unplug(namespace, cable);
+}
+
 /** Cables of the bed whose machine's end may be anywhere. */
 function cablesOf(bed: string): string[] {
   const prefix = `wh${shortId(bedFolder(bed))}-`;

@@ -1,11 +1,11 @@
 /** What makes a machine itself: its host key, names, and who may log in. */
 import { randomBytes } from "node:crypto";
-import { chmodSync, chownSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 import { clientKeyFile, makeKey, publicKey } from "./keys.ts";
 import { machineFolder } from "./paths.ts";
-import { type MachineRecord, writeRecord } from "./records.ts";
+import { type MachineRecord, type Seed, writeRecord } from "./records.ts";
 
 export const hostKeyFile = ({ bed, name }: Pick<MachineRecord, "bed" | "name">): string =>
   path.join(machineFolder(bed, name), "host_ed25519");
@@ -31,6 +31,10 @@ export function personalize(machine: MachineRecord, root: string): void {
     writeFileSync(path.join(root, file), text, { mode });
     chmodSync(path.join(root, file), mode);
   };
+  if (machine.seed !== undefined) {
+    plant(root, machine.seed);
+    return;
+  }
   write("etc/machine-id", `${randomBytes(16).toString("hex")}\n`);
   write("etc/hostname", `${machine.name}\n`);
   write("etc/hosts", `127.0.0.1 localhost\n127.0.1.1 ${machine.name}\n::1 localhost ip6-localhost\n`);
@@ -42,6 +46,14 @@ export function personalize(machine: MachineRecord, root: string): void {
     write(`home/${user}/.ssh/authorized_keys`, authorized, 0o600);
     chownSync(path.join(root, `home/${user}/.ssh/authorized_keys`), uid, gid);
   }
+}
+
+/** Leaves what cloud-init looks for; name, keys and all else are its own work. */
+function plant(root: string, { userData, metaData }: Seed): void {
+  const folder = path.join(root, "var/lib/cloud/seed/nocloud");
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  writeFileSync(path.join(folder, "user-data"), userData, { mode: 0o600 });
+  writeFileSync(path.join(folder, "meta-data"), metaData, { mode: 0o600 });
 }
 
 function people(root: string): { user: string; uid: number; gid: number }[] {

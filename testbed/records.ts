@@ -5,6 +5,12 @@ import path from "node:path";
 import type { Flavour } from "./image.ts";
 import { machineFolder, machinesFolder } from "./paths.ts";
 
+/** The two files of cloud-init's data source NoCloud. */
+export interface Seed {
+  userData: string;
+  metaData: string;
+}
+
 export interface MachineRecord {
   bed: string;
   name: string;
@@ -15,8 +21,10 @@ export interface MachineRecord {
   image: string;
   address: string;
   address6: string;
-  /** `ssh-ed25519 AAAA…` */
+  /** `ssh-ed25519 AAAA…`; empty for a machine that is told by cloud-init. */
   hostKey: string;
+  /** What cloud-init is told, for the flavour `cloud`. */
+  seed?: Seed | undefined;
   /** Whether the overlay has been made this machine's own. */
   personal: boolean;
   /** Whether its packets are dropped. */
@@ -37,7 +45,8 @@ export function readRecord(bed: string, name: string): MachineRecord | undefined
 export function writeRecord(record: MachineRecord): void {
   const file = recordFile(record.bed, record.name);
   mkdirSync(path.dirname(file), { recursive: true });
-  writeFileSync(`${file}.new`, JSON.stringify(record, undefined, 2));
+  // A seed has a key in it.
+  writeFileSync(`${file}.new`, JSON.stringify(record, undefined, 2), { mode: 0o600 });
   renameSync(`${file}.new`, file);
 }
 

@@ -21,13 +21,16 @@ export interface Subnet {
 export const BITS = 24;
 export const BITS6 = 64;
 
+/** This machine's address in the subnet of an IPv4 address. */
+export const gatewayFor = (address: string): string => address.replace(/\d+$/, "1");
+
 export function subnet(index: number): Subnet {
   const prefix = `198.${18 + (index >> 8)}.${index & 255}`;
   // A unique local prefix of our own; the last group before the host's part tells the beds apart.
   const prefix6 = `fd77:6974:7a68:${(index + 1).toString(16)}::`;
   return {
     network: `${prefix}.0/${BITS}`,
-    gateway: `${prefix}.1`,
+    gateway: gatewayFor(`${prefix}.0`),
     gateway6: `${prefix6}1`,
     has: (address) => address.startsWith(`${prefix}.`),
     address: (number) => `${prefix}.${number + 10}`,

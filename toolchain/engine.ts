@@ -22,12 +22,10 @@ import { promisify } from "node:util";
 import { buildEngine } from "./engine-build.ts";
 import { downloadEngine } from "./engine-download.ts";
 import { exclusively } from "./exclusive.ts";
+import type { Progress } from "./go-build.ts";
 import { ensureLanguageHost } from "./language-host.ts";
 import { processInfo } from "./process-info.ts";
 import { VERSIONS } from "./versions.ts";
-
-/** Tells the operator what takes long. One line each, without a line feed. */
-export type Progress = (line: string) => void;
 
 /** No engine can be had; the message says what to do about it. */
 export class EngineUnavailableError extends Error {

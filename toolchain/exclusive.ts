@@ -1,5 +1,5 @@
 /** One at a time, across processes of this machine: whoever comes second waits, and a dead owner does not count. */
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -15,7 +15,7 @@ export async function exclusively<T>(
   for (let announced = false; !tryLock(lockFile); await sleep(500)) {
     const owner = livingOwner(lockFile);
     if (owner === undefined) {
-      rmSync(lockFile, { force: true });
+      removeDead(lockFile);
       continue;
     }
     if (!announced) onWait(owner);
@@ -28,6 +28,22 @@ export async function exclusively<T>(
   }
 }
 
+/**
+ * `target`, made by `make` where there is none: by the first who wants it, while the others wait. `make` has to bring it
+ * about in one step, a rename, because whoever finds it takes it for whole. Returns `target`.
+ */
+export async function madeOnce(
+  target: string,
+  onWait: (pid: number) => void,
+  make: () => Promise<void>,
+): Promise<string> {
+  if (existsSync(target)) return target;
+  await exclusively(`${target}.lock`, onWait, async () => {
+    if (!existsSync(target)) await make();
+  });
+  return target;
+}
+
 function tryLock(lockFile: string): boolean {
   try {
     writeFileSync(lockFile, `${process.pid}\n`, { flag: "wx" });
@@ -38,8 +54,17 @@ function tryLock(lockFile: string): boolean {
   }
 }
 
-/** A process that started after the lock was written got its number from the owner, who is dead. */
-function livingOwner(lockFile: string): number | undefined {
+/** Of several that find the owner dead, one removes the lock; the others might remove that one's own. */
+function removeDead(lockFile: string): void {
+  const removal = `${lockFile}.removal`;
+  if (tryLock(removal)) {
+    if (livingOwner(lockFile) === undefined) rmSync(lockFile, { force: true });
+    rmSync(removal, { force: true });
+  } else if (livingOwner(removal) === undefined) rmSync(removal, { force: true });
+}
+
+/** Process id of who holds the lock file. A process that started after it was written got its number from the owner, who is dead. */
+export function livingOwner(lockFile: string): number | undefined {
   try {
     const lockedAt = statSync(lockFile).mtimeMs;
     const pid = Number(readFileSync(lockFile, "utf8"));

@@ -87,18 +87,37 @@ async function bundle(entry, name, output, external) {
 }
 
 /**
+ * Makes the bundle of an entry point where there is none.
+ *
  * @param entry path of a TypeScript file from the checkout's root, e.g. `provider/server.ts`
  * @param external packages that stay outside the bundle, because the process has them loaded already and they hold state
- * @returns its module
+ * @returns where it is
  * @throws Error with esbuild's messages when a file does not parse or an import does not resolve
  */
-export async function load(entry, external = []) {
+export async function compile(entry, external = []) {
+  const { name, output } = bundleOf(entry);
+  if (!existsSync(output)) {
+    mkdirSync(CACHE, { recursive: true });
+    await bundle(entry, name, output, external);
+  }
+  return output;
+}
+
+function bundleOf(entry) {
   const name = entry.replace(/\.ts$/, "").replaceAll("/", "-");
-  const output = path.join(CACHE, `${name}.${fingerprint()}.mjs`);
+  return { name, output: path.join(CACHE, `${name}.${fingerprint()}.mjs`) };
+}
+
+/**
+ * As {@link compile}, where the tree may be written to.
+ *
+ * @returns its module
+ */
+export async function load(entry, external = []) {
+  const { output } = bundleOf(entry);
   if (!existsSync(output)) {
     try {
-      mkdirSync(CACHE, { recursive: true });
-      await bundle(entry, name, output, external);
+      await compile(entry, external);
     } catch (error) {
       // A tree that may not be written to still runs, only slower.
       if (!["EACCES", "EROFS", "EPERM", "ENOTDIR"].includes(error.code)) throw error;

@@ -5,4 +5,4 @@ import versions from "./versions.json" with { type: "json" };
  * `node` and `go` are minimums, the others exact. `pulumi` is the version of the engine and of the npm packages
  * `pulumi` and `@pulumi/pulumi` alike.
  */
-export const VERSIONS: Readonly<Record<"node" | "go" | "pulumi" | "hermesAgent", string>> = versions;
+export const VERSIONS: Readonly<Record<keyof typeof versions, string>> = versions;

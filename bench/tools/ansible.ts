@@ -13,7 +13,8 @@ import type { Ground, Tool } from "./tool.ts";
 const ROLES = path.join(ROOT, "bench", "ansible");
 
 export async function ansible(ground: Ground): Promise<Tool> {
-  const venv = await ensureVenv("ansible");
+  // Where Mitogen is as well, and does nothing unless it is asked for.
+  const venv = await ensureVenv("mitogen");
   const version = `ansible-core ${pinned("ansible", "ansible-core")}`;
   return ansibleTool({ name: "ansible", version, venv, ground, settings: {} });
 }

@@ -14,7 +14,12 @@
 # No change for GRACE seconds: if `current` is not `known-good`, the current release goes into `rejected` and
 # `current` is set back; then the unit is restarted. At most MAX_RETRIES times within WINDOW seconds; after that the
 # flag STATE/deadman_active is set, an alert goes out, and nothing more is done until a human removes the flag. It
-# never deploys anything. A unit that was stopped (inactive, not failed) was stopped by root and is left alone.
+# never deploys anything. A unit that was stopped (inactive, not failed) was stopped by root and is left alone, unless
+# HOME_UNIT, without which it does not start, has failed: systemd leaves it inactive then, and does not try again.
+#
+# Alerts go to the journal and, where the settings name them, to a webhook (the newest one) and to a Gitea or Forgejo: an
+# issue when the house is given up, and while that is open a comment for everything further (forge.sh). What cannot be
+# delivered waits in STATE and is tried again every minute.
 #
 # The agent is not trusted: whatever lies in <home> is read as its own user, regular files only, bounded in bytes and
 # time. Counters and the flag are root's, in STATE. Everything that moves `current` shares the lock <house>/.lock.
@@ -24,7 +29,10 @@
 #   seen.<signal>     checksum of that signal as last seen
 #   attempts          one line per restart: epoch seconds
 #   deadman_active    "<time><tab><reason>", while the switch has given up
-#   alert             the last alert, as JSON, until it could be delivered
+#   drained           is an operator's: while it is there, nothing is done
+#   alert             the last alert for the webhook, as JSON, until it could be delivered
+#   forge/<event>     an alert for the forge, the same way: "<what><tab><time><tab><reason>"
+#   forge.issue       "<number> <api>": the issue that was opened last, and where
 #
 # Exit codes: 0 looked (and acted, if need be); 1 could not look or act; 2 wrong usage or settings.
 set -u
@@ -57,8 +65,8 @@ is_whole_number() {
 }
 
 read_settings() { # file
-  HOUSE='' STATE='' AGENT_USER='' UNIT='' HEALTH_URL='' GRACE='' MAX_RETRIES='' WINDOW=''
-  PING_URL='' WEBHOOK_URL='' DRY_RUN=''
+  HOUSE='' STATE='' AGENT_USER='' UNIT='' HOME_UNIT='' HEALTH_URL='' GRACE='' MAX_RETRIES='' WINDOW=''
+  FORGE_API='' SECRETS='' DRY_RUN=''
   if [ ! -f "$1" ] || [ ! -r "$1" ]; then fail 2 "settings file $1 cannot be read"; fi
   while IFS= read -r line || [ -n "$line" ]; do
     value=${line#*=}
@@ -69,12 +77,13 @@ read_settings() { # file
       STATE=*) STATE=$value ;;
       AGENT_USER=*) AGENT_USER=$value ;;
       UNIT=*) UNIT=$value ;;
+      HOME_UNIT=*) HOME_UNIT=$value ;;
       HEALTH_URL=*) HEALTH_URL=$value ;;
       GRACE=*) GRACE=$value ;;
       MAX_RETRIES=*) MAX_RETRIES=$value ;;
       WINDOW=*) WINDOW=$value ;;
-      PING_URL=*) PING_URL=$value ;;
-      WEBHOOK_URL=*) WEBHOOK_URL=$value ;;
+      FORGE_API=*) FORGE_API=$value ;;
+      SECRETS=*) SECRETS=$value ;;
       DRY_RUN=*) DRY_RUN=$value ;;
       *) fail 2 "settings file $1 has an unknown line, beginning with '${line%%=*}'" ;;
     esac
@@ -84,10 +93,33 @@ read_settings() { # file
   done
   case $HOUSE,$STATE in /*,/*) ;; *) fail 2 "HOUSE and STATE in $1 must be absolute paths" ;; esac
   case $NAME in '' | *[!a-z0-9_-]*) fail 2 "NAME in $1 must be lower-case letters, digits, - and _" ;; esac
-  case $UNIT in *.service) ;; *) fail 2 "UNIT in $1 must name a .service, got '$UNIT'" ;; esac
-  case $HEALTH_URL$PING_URL$WEBHOOK_URL in *[\"\\]*) fail 2 "a URL in $1 holds a quote or a backslash" ;; esac
+  for value in "$UNIT" "$HOME_UNIT"; do
+    case $value in *.service) ;; *) fail 2 "UNIT and HOME_UNIT in $1 must each name a .service, got '$value'" ;; esac
+  done
+  case $HEALTH_URL$FORGE_API in *[\"\\]*) fail 2 "a URL in $1 holds a quote or a backslash" ;; esac
   [ -n "$AGENT_USER" ] || fail 2 "AGENT_USER in $1 is empty"
   case $DRY_RUN in yes | no) ;; *) fail 2 "DRY_RUN in $1 must be yes or no, got '$DRY_RUN'" ;; esac
+  read_secrets
+  case $FORGE_API,$FORGE_TOKEN in ,?* | ?*,) fail 2 "FORGE_API in $1 and FORGE_TOKEN in SECRETS go together" ;; esac
+}
+
+# What only root may know: URLs with tokens in them, and the forge's token. No error repeats a value.
+read_secrets() {
+  PING_URL='' WEBHOOK_URL='' FORGE_TOKEN=''
+  [ -n "$SECRETS" ] || return 0
+  if [ ! -f "$SECRETS" ] || [ ! -r "$SECRETS" ]; then fail 2 "SECRETS: $SECRETS cannot be read"; fi
+  while IFS= read -r line || [ -n "$line" ]; do
+    value=${line#*=}
+    case $line in
+      '' | '#'*) ;;
+      PING_URL=*) PING_URL=$value ;;
+      WEBHOOK_URL=*) WEBHOOK_URL=$value ;;
+      FORGE_TOKEN=*) FORGE_TOKEN=$value ;;
+      *) fail 2 "$SECRETS has a line that begins with none of PING_URL=, WEBHOOK_URL=, FORGE_TOKEN=" ;;
+    esac
+  done <"$SECRETS"
+  case $PING_URL$WEBHOOK_URL in *[\"\\]*) fail 2 "a URL in $SECRETS holds a quote or a backslash" ;; esac
+  case $FORGE_TOKEN in *[!A-Za-z0-9._-]*) fail 2 "FORGE_TOKEN in $SECRETS must be letters, digits, . _ and -" ;; esac
 }
 
 # --- clocks and state -------------------------------------------------------------------------------------------
@@ -122,6 +154,14 @@ silence() {
   echo $((now - since))
 }
 
+# --- HTTP -------------------------------------------------------------------------------------------------------
+
+# curl with a configuration on standard input: URLs and tokens must not stand in argv. No redirect is followed, which
+# would take a token to whatever it names.
+http() { # further options
+  curl -q --config - --silent --globoff --max-time 10 --max-redirs 0 --proto '=http,https' "$@" 9>&-
+}
+
 # --- signs of life ----------------------------------------------------------------------------------------------
 
 # Runs a command as the house's user, for at most 5 seconds. Root drops its rights; an ordinary user has none to drop.
@@ -149,8 +189,7 @@ changed() { # signal, text: true if the text is not what was seen last time
 
 healthy() {
   [ -n "$HEALTH_URL" ] && command -v curl >/dev/null || return 1
-  printf 'url = "%s"\n' "$HEALTH_URL" |
-    curl -q --config - --silent --fail --output /dev/null --max-time 5 --max-redirs 0 --proto '=http,https' 9>&-
+  printf 'url = "%s"\n' "$HEALTH_URL" | http --fail --output /dev/null --max-time 5
 }
 
 # True if the house has given a sign of life since the last look.
@@ -173,33 +212,50 @@ shows_life() { # main pid
 
 alert() { # event, reason: reasons are our own words and hold nothing that JSON would have to escape
   say alert "$1: $2"
+  time=$(date -u +%Y-%m-%dT%H:%M:%SZ)
   [ -z "$WEBHOOK_URL" ] ||
-    keep alert "{\"house\":\"$NAME\",\"event\":\"$1\",\"reason\":\"$2\",\"time\":\"$(date -u +%Y-%m-%dT%H:%M:%SZ)\"}"
+    keep alert "{\"house\":\"$NAME\",\"event\":\"$1\",\"reason\":\"$2\",\"time\":\"$time\"}"
+  # A restart is worth a comment where humans are at work on the house, and no issue of its own.
+  if [ -n "$FORGE_API" ] && { [ "$1" = deadman_active ] || [ -n "$(known_issue)" ]; }; then
+    wait_for_forge "$1$TAB$time$TAB$2"
+  fi
 }
 
-# URLs may hold tokens, so they travel on stdin and not in argv.
-deliver_alert() {
-  [ -n "$WEBHOOK_URL" ] && [ -f "$STATE/alert" ] || return 0
+deliver_alerts() {
+  [ -f "$STATE/alert" ] || [ -d "$STATE/forge" ] || return 0
   if ! command -v curl >/dev/null; then
-    say warning "an alert waits in $STATE/alert: curl is not installed"
+    say warning "alerts wait in $STATE: curl is not installed"
     return
   fi
+  # One delivery at a time: a slow one may still be at work when the next look is due.
+  exec 8>>"$STATE/delivery.lock"
+  if flock -n 8; then
+    deliver_to_webhook
+    deliver_to_forge
+  fi
+  exec 8>&-
+}
+
+deliver_to_webhook() {
+  [ -n "$WEBHOOK_URL" ] && [ -f "$STATE/alert" ] || return 0
   body=$(recall alert)
-  if printf 'url = "%s"\n' "$WEBHOOK_URL" | curl -q --config - --silent --show-error --fail --output /dev/null \
-    --max-time 10 --max-redirs 0 --proto '=http,https' -H 'Content-Type: application/json' --data "$body"; then
+  if printf 'url = "%s"\n' "$WEBHOOK_URL" |
+    http --fail --output /dev/null -H 'Content-Type: application/json' --data "$body"; then
     # A newer alert may have been written meanwhile; only the delivered one goes.
     [ "$body" != "$(recall alert)" ] || rm -f "$STATE/alert"
   else
-    say warning "an alert could not be delivered; trying again in a minute"
+    say warning "an alert could not be delivered to the webhook; trying again in a minute"
   fi
 }
 
 ping_monitor() {
   [ -n "$PING_URL" ] && command -v curl >/dev/null || return 0
-  printf 'url = "%s"\n' "$PING_URL" |
-    curl -q --config - --silent --fail --output /dev/null --max-time 10 --max-redirs 0 --proto '=http,https' ||
+  printf 'url = "%s"\n' "$PING_URL" | http --fail --output /dev/null ||
     say notice "the outside monitor could not be pinged"
 }
+
+# shellcheck source=/dev/null # checked as a file of its own
+. "${0%/*}/forge.sh"
 
 # --- what it does -----------------------------------------------------------------------------------------------
 
@@ -226,10 +282,11 @@ is_whole_epoch() {
 }
 
 give_up() { # reason
+  # Before the flag: after a crash in between it gives up once more, and a human is called all the same.
+  alert deadman_active "$1"
   # Whoever removes the flag starts afresh, with all retries and a full grace.
   keep deadman_active "$(date -u +%Y-%m-%dT%H:%M:%SZ)$TAB$1"
   rm -f "$STATE/attempts" "$STATE/alive"
-  alert deadman_active "$1"
 }
 
 is_listed() { # release id, file
@@ -285,9 +342,10 @@ act() { # reason
 
 # True if the time in which a release is to be confirmed, which it may have had anew after a slow start, is long over.
 is_overdue() {
-  until=0
-  [ ! -f "$HOUSE/pending/until" ] || read -r until <"$HOUSE/pending/until"
-  is_whole_number "$until" || until=0
+  until='' boot=''
+  [ ! -f "$HOUSE/pending/until" ] || read -r until boot <"$HOUSE/pending/until"
+  # Seconds of an earlier boot say nothing.
+  if [ "$boot" != "$(boot_id)" ] || ! is_whole_number "$until"; then until=0; fi
   [ "$(uptime_seconds)" -gt $((until + OVERDUE)) ]
 }
 
@@ -297,6 +355,12 @@ unit_facts() {
   state=$(printf '%s\n' "$shown" | sed -n 's/^ActiveState=//p')
   pid=$(printf '%s\n' "$shown" | sed -n 's/^MainPID=//p')
   [ -n "$state" ] && [ -n "$pid" ] && echo "$state $pid"
+}
+
+# True if the gateway stands still because what has to run before it did not succeed.
+is_kept_down() {
+  shown=$(timeout -k 5 20 systemctl show --property=ActiveState "$HOME_UNIT" 9>&-) || return 1
+  [ "$shown" = ActiveState=failed ]
 }
 
 main() {
@@ -321,7 +385,14 @@ main() {
 
   if [ -f "$STATE/deadman_active" ]; then
     exec 9>&-
-    deliver_alert
+    deliver_alerts
+    exit 0
+  fi
+  # An operator has drained the house. Whoever takes that back starts afresh.
+  if [ -f "$STATE/drained" ]; then
+    mark_alive
+    exec 9>&-
+    deliver_alerts
     exit 0
   fi
   # No release was ever activated here: there is nothing to guard yet.
@@ -337,8 +408,10 @@ main() {
   fi
 
   facts=$(unit_facts) || fail 1 "systemctl cannot say how $UNIT is"
-  if [ "${facts% *}" = inactive ]; then
+  if [ "${facts% *}" = inactive ] && ! is_kept_down; then
     mark_alive
+    exec 9>&-
+    deliver_alerts
     exit 0
   fi
   if shows_life "${facts#* }"; then
@@ -351,7 +424,7 @@ main() {
 
   # The network may be slow, and the lock is wanted by others.
   exec 9>&-
-  deliver_alert
+  deliver_alerts
   [ "$silent_for" -ge "$GRACE" ] || ping_monitor
 }
 

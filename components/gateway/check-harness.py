@@ -1,11 +1,12 @@
 """Says whether the installed harness follows a release, by asking it.
 
-    <venv>/bin/python -I -B gateway/check-harness.py <version>       would it follow the release it is run in
-    <venv>/bin/python -I -B gateway/check-harness.py --effective     does it, in the environment it is run in
+    <venv>/bin/python -I -B gateway/check-harness.py <version> <how>   would it follow the release it is run in
+    <venv>/bin/python -I -B gateway/check-harness.py --effective       does it, in the environment it is run in
 
 The first runs in the folder of the release, with the harness's interpreter. The harness's own loader gets the release as its
 managed scope and, as the agent's configuration, one that wants other models; what it makes of both must be the chain
-of the release. Versions are not compared: a fork may have any. <version> is what an operator is told to install.
+of the release. Versions are not compared: a fork may have any. <version> is what an operator is told to install, where <how> is not
+`installed`, that is, by the update.
 
 The second runs with the account, the mounts and the environment of the gateway's unit, and asks what that gateway goes
 by. The managed scope is fail-open: with a file that is missing or malformed it would be the agent's own configuration.
@@ -141,18 +142,19 @@ def main() -> int:
         return 0
     if sys.argv[1] == "--effective":
         return effective()
-    wanted = sys.argv[1]
+    wanted, how = sys.argv[1:3]
     # An end that is asked for still takes away the folder and the child.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped while asking the harness"))
     wrong = problem()
     if wrong is None:
         return 0
-    print(
-        f"The harness {sys.executable} ({installed()}) {wrong}\n"
-        f"Needed is hermes-agent {wanted}, or another version with a managed scope, which came with 0.17. As root:\n"
-        f"{sys.executable} -m pip install 'hermes-agent[messaging]=={wanted}'",
-        file=sys.stderr,
+    needed = f"Needed is hermes-agent {wanted}, or another version with a managed scope, which came with 0.17."
+    remedy = (
+        "Name another version or lock as the harness of this house."
+        if how == "installed"
+        else f"As root:\n{sys.executable} -m pip install 'hermes-agent[messaging]=={wanted}'"
     )
+    print(f"The harness {sys.executable} ({installed()}) {wrong}\n{needed} {remedy}", file=sys.stderr)
     return 1
 
 

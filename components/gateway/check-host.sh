@@ -2,14 +2,15 @@
 # Says whether this host can run the release it lies in, before anything is switched: whether what the sandbox opens is
 # there, and whether the harness is there and follows the release.
 #
-#   check-host.sh <venv> <version> [<folder or group>...]
+#   check-host.sh <version> <given|installed> [<folder or group>...]
 #
-# Runs in the folder of the release, as the house's user. <version> is the harness's that the release was made for. Ends
+# Runs in the folder of the release, as the house's user, with the harness that the release names. <version> is the harness's that the release was made for. Ends
 # with 0, or else with every problem and what to do about it on standard error.
 set -eu
 
-venv=$1 version=$2
+version=$1 how=$2
 shift 2
+venv=$(readlink -- harness) || venv=$PWD/harness
 python=$venv/bin/python
 user=$(id -un)
 result=0
@@ -35,13 +36,15 @@ install -d -m 0750 -o $user -g $user $need"
   esac
 done
 
-if [ ! -x "$python" ]; then
+if [ ! -x "$python" ] && [ "$how" = installed ]; then
+  problem "There is no harness: $user finds no program $python, which the update should have installed. Run it again."
+elif [ ! -x "$python" ]; then
   problem "There is no harness: $user finds no program $python. Needed is hermes-agent $version. As root:
 python3 -m venv $venv && $python -m pip install 'hermes-agent[messaging]==$version'"
 else
   # Neither this folder nor the home is searched for modules, and nothing is written beside the harness's.
   code=0
-  "$python" -I -B gateway/check-harness.py "$version" || code=$?
+  "$python" -I -B gateway/check-harness.py "$version" "$how" || code=$?
   case $code in
     0) ;;
     1) result=1 ;;

@@ -1,6 +1,8 @@
 /** The texts of a house's systemd units: the gateway's, and the one that prepares its home. Pure. */
 import type { SandboxSettings } from "../../fleet/model.ts";
+import { drainedFlag } from "../drain/command-lines.ts";
 import { sandboxLines } from "./sandbox.ts";
+import { stopTimeout } from "./stopping.ts";
 
 export interface GatewayUnit {
   /** Name of the house, for names and descriptions. */
@@ -9,7 +11,7 @@ export interface GatewayUnit {
   path: string;
   /** The agent's account and group. */
   user: string;
-  /** The harness's virtualenv on the host. */
+  /** The harness's virtualenv on the host, which `current/harness` leads to. */
   venv: string;
   /** Seconds the gateway may take to finish running work when it is stopped. */
   drainTimeout: number;
@@ -34,7 +36,7 @@ export const homeUnitName = (house: string): string => `wizard-home-${house}.ser
  * systemd (white space, quotes, `%`, `:` and the like), or where the house lies in a folder the sandbox hides.
  */
 export function gatewayUnit(unit: GatewayUnit): string {
-  const { house, path, user, venv } = unit;
+  const { house, path, user } = unit;
   refuseUnfit(unit);
   const home = `${path}/home`;
   const current = `${path}/current`;
@@ -45,6 +47,8 @@ Wants=network-online.target
 # It runs before every start, also those by Restart=, or there is no start.
 Requires=${homeUnitName(house)}
 After=${homeUnitName(house)}
+# A house that was drained stays so over a reboot.
+ConditionPathExists=!${drainedFlag(house)}
 # Restarts are never given up here: counting them and calling a human is the deadman switch's work.
 StartLimitIntervalSec=0
 
@@ -56,8 +60,7 @@ WorkingDirectory=${home}
 Environment=HOME=${home}
 Environment=USER=${user}
 Environment=LOGNAME=${user}
-Environment=PATH=${venv}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-Environment=VIRTUAL_ENV=${venv}
+Environment=PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 Environment=HERMES_HOME=${home}
 Environment=HERMES_MANAGED_DIR=${current}
 # The harness would answer its sixth start in two minutes by sleeping through the next: a sound release, or the way back
@@ -65,7 +68,7 @@ Environment=HERMES_MANAGED_DIR=${current}
 Environment=HERMES_GATEWAY_MAX_STARTS=0
 # What the agent reads under its own names is the release's, or the gateway does not start.
 ${MOUNTED.map((file) => `ExecStartPre=/usr/bin/test ! -L ${home}/${file} -a ${home}/${file} -ef ${current}/${file}`).join("\n")}
-ExecStart=${venv}/bin/python -m hermes_cli.main gateway run
+ExecStart=/bin/sh ${current}/gateway/start-gateway.sh ${current}
 ExecReload=/bin/kill -USR1 $MAINPID
 Restart=always
 RestartSec=5
@@ -77,7 +80,7 @@ SuccessExitStatus=1 75
 KillMode=mixed
 KillSignal=SIGTERM
 # What the harness asks for. A job that outlasts it is killed; without running work a stop takes a second or two.
-TimeoutStopSec=${unit.drainTimeout + 30}
+TimeoutStopSec=${stopTimeout(unit.drainTimeout)}
 StandardOutput=journal
 StandardError=journal
 UMask=0077

@@ -2,15 +2,19 @@
 
     python -I -S -B merge-jobs.py apply    <jobs.json of the release> <home>
     python -I -S -B merge-jobs.py compare  <jobs.json of the release> <home>
+    python -I -S -B merge-jobs.py withdraw <jobs.json of the release> <home>
     python -I -S -B merge-jobs.py findings <banned.json | -> <home>
 
-Run as the house's user, with the Python of the harness's virtualenv (`findings` reads YAML with its library; the other
-two need no more than Python). The release's file is believed, the home is not: see store.py.
+Run as the house's user, with the Python of the harness's virtualenv (`findings` reads YAML with its library; the
+others need no more than Python). The release's file is believed, the home is not: see store.py.
 
 `apply` takes the gateway's own lock and changes nothing but our jobs, and in those nothing but the fields that the
 release declares: when a job runs next, how it went, and whether it is paused stay as they are. What the agent made is
 kept as it is. A job's script lies in `scripts/` beside the release's file and comes to `<home>/scripts/`, where alone
 the gateway runs scripts. A second run writes nothing.
+
+`withdraw` takes all of ours out, and the scripts that are still the release's and no other job's. So does whoever takes
+the house down: the agent's own jobs and all that it keeps stay.
 
 A job is ours if its id follows from the name of the house and its own name. So nothing needs to remember what an
 earlier release had, and there is no record that could be forged: a job of the agent's own has a random id. Ours that
@@ -18,9 +22,9 @@ the release no longer wants are removed; one that was renamed first is not recog
 
 On standard output, one line of JSON of at most 64 KiB:
 
-    apply, compare   {"jobs": [{"id": "0a1b…", "name": "…", "problem": "missing", "fields": []}], "more": 0}
+    all but findings {"jobs": [{"id": "0a1b…", "name": "…", "problem": "missing", "fields": []}], "more": 0}
                      problem is missing, differs (then with the names of the fields, or `scripts/<name>` for the text
-                     of a script), unwanted or twice. For compare that is how things are, for apply what it put right. `more` counts what was left out.
+                     of a script), unwanted or twice. For compare that is how things are, for the others what they put right. `more` counts what was left out.
     findings         {"findings": [{"where": "config.yaml", "path": "model.provider", "name": "…", "family": "…"}],
                       "unreadable": [{"where": "auth.json", "why": "it is no regular file"}], "more": 0}
                      Names of providers, models, hosts and variables, never anything else.
@@ -157,6 +161,37 @@ def apply(wanted_path: str, home: str) -> dict:
     return listed("jobs", found)
 
 
+def withdraw(wanted_path: str, home: str) -> dict:
+    house, wanted = read_wanted(wanted_path)
+    kept = []
+    found = []
+    with store.cron_folder(home) as cron:
+        if cron is not None:
+            with store.locked(cron):
+                jobs = store.read_jobs(cron)
+                kept = [job for job in jobs if not is_own(house, job)]
+                found = differences(house, [], jobs)
+                if found:
+                    store.write_jobs(cron, kept)
+    remove_scripts(wanted_path, wanted, home, {job["script"] for job in kept if isinstance(job, dict) and isinstance(job.get("script"), str)})
+    return listed("jobs", found)
+
+
+def remove_scripts(wanted_path: str, wanted: list[dict], home: str, in_use: set) -> None:
+    """Takes the release's scripts out of the home, unless the agent has changed them or a job of its own runs them."""
+    names = sorted({job["script"] for job in wanted if job.get("script")} - in_use)
+    top = store.open_folder(home) if names else None
+    folder = None if top is None else store.open_folder("scripts", top)
+    try:
+        for name in names if folder is not None else []:
+            if holds(folder, name, script_text(wanted_path, name)):
+                os.unlink(name, dir_fd=folder)
+    finally:
+        for descriptor in (folder, top):
+            if descriptor is not None:
+                os.close(descriptor)
+
+
 def compare(wanted_path: str, home: str) -> dict:
     """Without the lock: the file is only ever replaced whole, and looking leaves no trace."""
     house, wanted = read_wanted(wanted_path)
@@ -180,8 +215,7 @@ def differing_scripts(wanted_path: str, wanted: list[dict], home: str, put_right
         folder = store.open_folder("scripts", top, make=put_right)
         for job in with_script:
             name = job["script"]
-            with open(os.path.join(os.path.dirname(wanted_path), "scripts", name), "rb") as file:
-                text = file.read()
+            text = script_text(wanted_path, name)
             if folder is not None and holds(folder, name, text):
                 continue
             found.append({"id": job["id"], "name": job["name"], "problem": "differs", "fields": [f"scripts/{name}"]})
@@ -192,6 +226,11 @@ def differing_scripts(wanted_path: str, wanted: list[dict], home: str, put_right
             if descriptor is not None:
                 os.close(descriptor)
     return found
+
+
+def script_text(wanted_path: str, name: str) -> bytes:
+    with open(os.path.join(os.path.dirname(wanted_path), "scripts", name), "rb") as file:
+        return file.read()
 
 
 def holds(folder: int, name: str, text: bytes) -> bool:
@@ -223,6 +262,7 @@ def plain(value: object) -> object:
 COMMANDS: dict[str, tuple[Callable[[str, str], dict], str]] = {
     "apply": (apply, "The jobs of {} were left as they are"),
     "compare": (compare, "The jobs of {} cannot be compared"),
+    "withdraw": (withdraw, "The jobs of the house could not be taken out of {}"),
     "findings": (findings, "The names in {} cannot be judged"),
 }
 

@@ -3,6 +3,7 @@ import type { CronEntry } from "../../fleet/cron.ts";
 import { isLocal } from "../../fleet/house.ts";
 import type { ProviderEntry, ScheduledSettings } from "../../fleet/model.ts";
 import { SCHEDULED_NAMES, type ScheduledName } from "../../fleet/scheduled.ts";
+import { harnessPython } from "../gateway/harness.ts";
 
 /** What the scripts are told of their house. */
 export interface ScheduledHouse {
@@ -12,8 +13,6 @@ export interface ScheduledHouse {
   path: string;
   /** The agent's account, as which everything here runs. Example: `wizard-bezalel`. */
   user: string;
-  /** The harness's virtualenv on the host, for its Python. Example: `/opt/hermes/venv`. */
-  venv: string;
   /** URL that answers 200 while the gateway is well. Example: `http://127.0.0.1:8643/health`. */
   health: string;
   /** The house's provider chain. Example: `house.providers`. */
@@ -58,10 +57,10 @@ export function scheduledEntries(house: ScheduledHouse, settings: ScheduledSetti
 }
 
 /** A command line without any setting but the deadline: cron takes neither long lines nor a `%`. */
-function command({ house, path, venv }: ScheduledHouse, script: string, timeout: number): string[] {
+function command({ house, path }: ScheduledHouse, script: string, timeout: number): string[] {
   const scripts = `${path}/current/scheduled`;
   return [
     ...["/bin/sh", `${scripts}/run.sh`, house, script, String(timeout), `${path}/log`],
-    ...[`${venv}/bin/python`, "-I", "-S", "-B", `${scripts}/${script}.py`],
+    ...[harnessPython(path), "-I", "-S", "-B", `${scripts}/${script}.py`],
   ];
 }

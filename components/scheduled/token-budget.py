@@ -29,7 +29,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 import house as houses  # noqa: E402
-from house import store  # noqa: E402
+import pausing  # noqa: E402
 
 # Begins the reason in every job that is paused here; nothing else is resumed.
 REASON = "token budget of "
@@ -81,33 +81,6 @@ def count(rows: list[tuple[str, float, int]], kept: dict, day: str, midnight: fl
     return {"day": day, "used": used, "baseline": {name: baseline[name] for name in totals}, "totals": totals}
 
 
-def paused(jobs: list, day: str) -> list:
-    """The jobs with all that ask a model paused, as `hermes cron pause` does it."""
-    stop = {"enabled": False, "state": "paused", "paused_at": store.now(), "paused_reason": f"{REASON}{day}"}
-    return [
-        {**job, **stop} if isinstance(job, dict) and job.get("enabled", True) and not job.get("no_agent") else job
-        for job in jobs
-    ]
-
-
-def resumed(jobs: list) -> list:
-    """The jobs with those that waited here going on."""
-
-    def waits(job: object) -> bool:
-        reason = job.get("paused_reason") if isinstance(job, dict) else None
-        return isinstance(reason, str) and reason.startswith(REASON) and job.get("state") == "paused"
-
-    return [going_on(job) if waits(job) else job for job in jobs]
-
-
-def going_on(job: dict) -> dict:
-    """As `hermes cron resume` does it. When a repeated job is due next the harness works out; all at once is not it."""
-    schedule = job.get("schedule")
-    once = isinstance(schedule, dict) and schedule.get("kind") == "once"
-    go_on = {"enabled": True, "state": "scheduled", "paused_at": None, "paused_reason": None}
-    return {**job, **go_on, **({} if once else {"next_run_at": None})}
-
-
 def work(house: houses.House, own: dict) -> str:
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     now = time.time()
@@ -118,20 +91,15 @@ def work(house: houses.House, own: dict) -> str:
     house.keep("token-budget.json", looked)
     used = looked["used"]
 
-    changed = 0
-    with store.cron_folder(house.home) as cron:
-        # Without the folder the gateway has not been here yet, and there are no jobs.
-        if cron is not None:
-            with store.locked(cron):
-                jobs = store.read_jobs(cron)
-                after = paused(jobs, day) if used >= limit else resumed(jobs)
-                changed = sum(old is not new for old, new in zip(jobs, after, strict=True))
-                if changed:
-                    store.write_jobs(cron, after)
+    reason = f"{REASON}{day}"
+    pause = used >= limit
+    changed = pausing.change(
+        house.home, lambda jobs: pausing.paused(jobs, reason) if pause else pausing.resumed(jobs, REASON)
+    )
     said = f"{used} of {limit} tokens used on {day}"
     if not changed:
         return said
-    return f"{said}; {changed} jobs {'paused until midnight UTC' if used >= limit else 'resumed'}"
+    return f"{said}; {changed} jobs {'paused until midnight UTC' if pause else 'resumed'}"
 
 
 if __name__ == "__main__":

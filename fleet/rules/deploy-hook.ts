@@ -56,6 +56,13 @@ export function urlFindings(url: unknown): Finding[] {
   return [{ path: ["url"], message: "is plain HTTP on a public address", got: url, allowed }];
 }
 
+/** Without it, whoever gets a merge past the forge has every host. */
+export function unsignedFindings(signedCommits: unknown): Finding[] {
+  if (signedCommits === true) return [];
+  const message = "is off: whoever may merge, or has the forge, deploys";
+  return [{ path: [], message, got: signedCommits, allowed: "true" }];
+}
+
 /** The hook itself speaks plain HTTP, so it listens where only a proxy of its own host or network gets at it. */
 export function listenFindings(listen: unknown): Finding[] {
   const text = typeof listen === "string" ? listen : "";

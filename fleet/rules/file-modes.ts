@@ -9,10 +9,13 @@ export interface Ownership {
   group: string;
 }
 
+/** Where systemd looks for credentials of units: secrets, and so root's alone. */
+export const CREDENTIALS = "/etc/credstore/";
 const MODE = /^[0-7]{3,4}$/;
 const OTHERS = 0o007;
 const OTHERS_WRITE = 0o002;
 const GROUP_WRITE = 0o020;
+const GROUP_READ = 0o040;
 const SPECIAL = 0o7000;
 
 /** A file of a release: root's, readable by its house at the most, writable by nobody else. */
@@ -45,8 +48,10 @@ export function hostFileFindings(
   file: Ownership,
   settings: PolicySettings["file-modes"],
 ): Finding[] {
-  const open = settings.worldReadable.some((folder) => path.startsWith(folder));
-  const refused = (open ? OTHERS_WRITE : OTHERS) | GROUP_WRITE | SPECIAL;
+  const open =
+    !path.startsWith(CREDENTIALS) && settings.worldReadable.some((folder) => path.startsWith(folder));
+  const group = path.startsWith(CREDENTIALS) ? GROUP_READ | GROUP_WRITE : GROUP_WRITE;
+  const refused = (open ? OTHERS_WRITE : OTHERS) | group | SPECIAL;
   const allowed = open
     ? "no right to write for group and others, no setuid, setgid or sticky bit"
     : "no rights for others, no right to write for the group";

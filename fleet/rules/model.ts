@@ -3,9 +3,11 @@
  * policy pack, which applies the same functions to what would reach a host.
  */
 import { bannedInCommand, bannedInConfig, bannedInDefaults, type Violation } from "../banned.ts";
+import { dropletFindings } from "../droplet.ts";
 import type { HarnessFacts } from "../harness/facts.ts";
 import type { Tree } from "../merge.ts";
 import type { BannedFamily, House } from "../model.ts";
+import type { FleetData } from "../schema.ts";
 import { bannedMessage } from "./banned-names.ts";
 import { chainFindings } from "./chain.ts";
 import { agentJobFindings, cronLimitFindings } from "./cron-safe.ts";
@@ -75,11 +77,8 @@ export function textFindings(text: string, { policies }: Rulebook): Finding[] {
 }
 
 /** Findings on the hosts; paths lead from `hosts`. */
-export function hostFindings(
-  hosts: Readonly<Record<string, { hostKey?: string | undefined }>>,
-  { policies }: Rulebook,
-): Finding[] {
-  return sharedKeyFindings(hosts, policies["ssh-pinned"]);
+export function hostFindings(hosts: FleetData["hosts"], { policies }: Rulebook): Finding[] {
+  return [...sharedKeyFindings(hosts, policies["ssh-pinned"]), ...dropletFindings(hosts, policies.droplet)];
 }
 
 /** Ports that houses of one host claim twice. */

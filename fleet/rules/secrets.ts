@@ -83,9 +83,12 @@ export function entropy(word: string): number {
 /** Names of variables whose value is a secret, as opposed to a setting. */
 const SECRET_VARIABLE = /(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)$/;
 
-/** Names of the secrets of an `.env` whose very value stands in another text. */
-export function copiedSecrets(env: ReadonlyMap<string, string>, text: string): string[] {
-  return [...env].flatMap(([name, value]) =>
-    SECRET_VARIABLE.test(name) && value.length >= 8 && text.includes(value) ? [name] : [],
-  );
+/** The secrets among the variables of an `.env`. */
+export function secretVariables(env: ReadonlyMap<string, string>): [string, string][] {
+  return [...env].filter(([name]) => SECRET_VARIABLE.test(name));
+}
+
+/** Names of the secrets whose very value stands in another text. */
+export function copiedSecrets(secrets: readonly [string, string][], text: string): string[] {
+  return secrets.flatMap(([name, value]) => (value.length >= 8 && text.includes(value) ? [name] : []));
 }

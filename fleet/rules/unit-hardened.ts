@@ -75,11 +75,23 @@ export function hostUnitFindings(text: string, settings: PolicySettings["unit-ha
   const unit = new UnitReader(text);
   if (!unit.hasService) return [];
   const user = unit.last("User") ?? (YES.includes(unit.last("DynamicUser") ?? "") ? "dynamic" : "root");
+  const filter = loadsPacketFilter(unit);
+  const capabilities = [...settings.capabilities, ...(filter ? ["CAP_NET_ADMIN"] : [])];
   return [
-    ...(user === "root" || user === "0" ? [wrong("User", user, "an account of its own")] : []),
-    ...sandboxFindings(unit, REQUIRED, settings.capabilities),
+    ...((user === "root" || user === "0") && !filter ? [wrong("User", user, "an account of its own")] : []),
+    ...sandboxFindings(unit, REQUIRED, capabilities),
     ...namespaceFindings(unit, false),
   ];
+}
+
+/** Root may load rules of the packet filter from root's own folder, and end. */
+function loadsPacketFilter(unit: UnitReader): boolean {
+  const commands = unit.commands();
+  return (
+    unit.last("Type") === "oneshot" &&
+    commands.length > 0 &&
+    commands.every(({ value }) => /^\/usr\/sbin\/nft -f \/etc\/[a-z-]+\/[a-z-]+\.nft$/.test(value))
+  );
 }
 
 /** As root a house runs one thing and ends, and the thing lies where its agent cannot write. */

@@ -6,7 +6,8 @@ export const DEPLOY_HOOK = "fleet:index:DeployHook";
 
 export const deployHookSigned: ResourceRule = {
   name: "deploy-hook-signed",
-  description: "A deploy hook wants signed requests, answers for named hosts only, and is reached over TLS.",
+  description:
+    "A deploy hook wants signed requests, answers for named hosts only, and is reached over TLS or from nowhere but its own host and private networks.",
   remediation:
     "Give the hook secret, hosts, url and listen: a random HMAC secret, the names the forge calls it by, an https URL, a loopback address.",
   whenLoading: "nothing",

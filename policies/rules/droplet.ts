@@ -18,7 +18,7 @@ export const droplet: ResourceRule = {
   description:
     "Droplets have an allowed region and size, tags, backups and SSH keys, no password login, and cost no more than is set.",
   remediation: "Correct the droplet, or change policies.droplet in wizards/fleet.yaml.",
-  whenLoading: "nothing",
+  whenLoading: "the model's part",
   types: [DROPLET],
   judge: ({ policies: { droplet: settings } }) => {
     const costs = new Map<string, number>();
@@ -28,7 +28,8 @@ export const droplet: ResourceRule = {
       ...inputs.judgeAll([["tags"]], (tags) => tagFindings(tags, settings)),
       ...inputs.judgeAll([["backups"]], (backups) => backupFindings(backups, settings)),
       ...inputs.judgeAll([["sshKeys"]], sshKeysFindings),
-      ...inputs.judgeAll([["userData"]], userDataFindings),
+      // It holds the host's key, which is made in the same update.
+      ...inputs.judgeOnceKnown([["userData"]], userDataFindings),
       ...costFindings(
         total(costs.set(urn, monthlyCost(inputs.peek(["size"]), inputs.peek(["backups"]), settings))),
         settings,

@@ -9,7 +9,7 @@ export const firewallClosed: ResourceRule = {
   description:
     "A firewall opens nothing to the world but TCP 80 and 443 and ping: not SSH, not the deploy hook.",
   remediation: "Name the addresses that need the port in the rule's sourceAddresses.",
-  whenLoading: "nothing",
+  whenLoading: "the model's part",
   types: [FIREWALL],
   judge:
     () =>

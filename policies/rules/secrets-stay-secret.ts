@@ -1,23 +1,21 @@
-/** Rule `secrets-stay-secret`: nothing that looks like a key, and no value of `.env`, stands anywhere else. */
+/** Rule `secrets-stay-secret`: nothing that looks like a key, and no value of the files for secrets, stands anywhere else. */
 import type { Finding } from "../../fleet/rules/finding.ts";
-import type { Rulebook } from "../../fleet/rules/model.ts";
-import { copiedSecrets, secretsInText, secretsInTree } from "../../fleet/rules/secrets.ts";
-import { isKnownSecret } from "../../fleet/redact.ts";
-import type { Inputs } from "../inputs.ts";
+import { CREDENTIALS } from "../../fleet/rules/file-modes.ts";
+import { copiedSecrets, secretsInText, secretsInTree, secretVariables } from "../../fleet/rules/secrets.ts";
 import { envOf, inFile, inTree, inUnits, RELEASE } from "../release.ts";
 import type { ResourceRule } from "../rule.ts";
 
-/** The one file for secrets. */
-const SECRET_FILE = ".env";
-/** Root's alone, and made to hold URLs in which a token may stand. */
-const URL_FILE = "deadman/deadman.conf";
+/** The agent's secrets. */
+const ENV = ".env";
+/** What root alone may know of the deadman switch: the agent must not have it either. */
+const OF_ROOT = "deadman/secrets.conf";
 const FILES = "host:index:Files";
 const UNIT = "host:index:Unit";
 
 export const secretsStaySecret: ResourceRule = {
   name: "secrets-stay-secret",
   description:
-    "Keys stand in .env and nowhere else: no known key, no random word and no value of .env in any other file, unit or command.",
+    "Keys stand in .env, those of the deadman switch in deadman/secrets.conf, and nowhere else: no known key, no random word and none of their values in any other file, unit or command.",
   remediation:
     "Take the value out, revoke it if it was committed, set it as a secret of the stack, and refer to it as ${NAME} with NAME among the house's keys.",
   whenLoading: "the model's part",
@@ -34,12 +32,24 @@ export const secretsStaySecret: ResourceRule = {
     return ({ type, inputs }) => {
       if (type === UNIT)
         return inputs.judge(["content"], (text) => secretsInText(String(text ?? ""), settings));
-      const env = type === RELEASE ? envOf(inputs) : new Map<string, string>();
-      const judge = (text: string): Finding[] => [...inText(text), ...copyFindings(env, text)];
+      const env = type === RELEASE ? secretVariables(envOf(inputs)) : [];
+      const ofRoot = type === RELEASE ? [...envOf(inputs, OF_ROOT)] : [];
+      const judge = (text: string): Finding[] => [
+        ...inText(text),
+        ...copyFindings([...env, ...ofRoot], text),
+      ];
       return [
-        ...inputs.each(["files"], (path) =>
-          path === SECRET_FILE ? [] : fileFindings(inputs, path, judge, settings),
-        ),
+        ...inputs.each(["files"], (path) => {
+          // Outside of houses systemd's folder for credentials is the place.
+          if (type === FILES && path.startsWith(CREDENTIALS)) return [];
+          if (path === ENV) return inFile(inputs, path, (text) => copyFindings(ofRoot, text));
+          if (path === OF_ROOT) return inFile(inputs, path, (text) => copyFindings(env, text));
+          if (path !== "config.yaml") return inFile(inputs, path, judge);
+          return [
+            ...inTree(inputs, path, (tree) => secretsInTree(tree, settings)),
+            ...inFile(inputs, path, (text) => copyFindings([...env, ...ofRoot], text)),
+          ];
+        }),
         ...inUnits(inputs, judge),
         ...["cron", "check", "health", "links", "directories"].flatMap((part) =>
           inputs.judge([part], (tree) => leavesOf(tree, judge)),
@@ -49,29 +59,8 @@ export const secretsStaySecret: ResourceRule = {
   },
 };
 
-function fileFindings(
-  inputs: Inputs,
-  path: string,
-  judge: (text: string) => Finding[],
-  settings: Rulebook["policies"]["secrets-stay-secret"],
-): Finding[] {
-  if (path === "config.yaml") {
-    return [
-      ...inTree(inputs, path, (tree) => secretsInTree(tree, settings)),
-      ...inFile(inputs, path, (text) => copyFindings(envOf(inputs), text)),
-    ];
-  }
-  return inFile(inputs, path, (text) => {
-    if (path !== URL_FILE) return judge(text);
-    return [
-      ...(isKnownSecret(text) ? secretsInText(text, settings) : []),
-      ...copyFindings(envOf(inputs), text),
-    ];
-  });
-}
-
-function copyFindings(env: ReadonlyMap<string, string>, text: string): Finding[] {
-  return copiedSecrets(env, text).map((name) => ({
+function copyFindings(secrets: readonly [string, string][], text: string): Finding[] {
+  return copiedSecrets(secrets, text).map((name) => ({
     path: [],
     message: `holds the value of ${name}`,
     allowed: `\${${name}}, or nothing of it`,

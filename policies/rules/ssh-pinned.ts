@@ -8,11 +8,13 @@ export const sshPinned: ResourceRule = {
   remediation:
     "Read /etc/ssh/ssh_host_ed25519_key.pub on the host's console, and write it as the host's hostKey in wizards/fleet.yaml.",
   whenLoading: "the model's part",
-  types: ["Release", "Files", "Unit", "User", "Packages"].map((name) => `host:index:${name}`),
+  types: ["Release", "Files", "Unit", "User", "Packages", "HostKey"].map((name) => `host:index:${name}`),
   judge:
     () =>
-    ({ inputs }) =>
-      inputs.judgeAll(
+    ({ inputs }) => [
+      ...inputs.judgeAll([["host", "transport"]], () => []),
+      // The key of a droplet is made in the same update.
+      ...inputs.judgeOnceKnown(
         [
           ["host", "transport"],
           ["host", "hostKey"],
@@ -23,4 +25,5 @@ export const sshPinned: ResourceRule = {
             path: ["host", ...finding.path],
           })),
       ),
+    ],
 };

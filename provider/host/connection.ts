@@ -53,6 +53,7 @@ export function sshTarget(host: Values): Target {
     user: text("user"),
     key,
     keyLine: text("hostKey"),
+    ...(host["formerHostKey"] !== undefined && { formerKeyLine: text("formerHostKey") }),
     connectDeadline: Number(host["connectDeadline"] ?? CONNECT_DEADLINE),
   };
 }

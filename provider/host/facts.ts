@@ -6,6 +6,7 @@
  */
 import { shellQuote } from "../../fleet/shell.ts";
 import { CannotLook } from "../errors.ts";
+import { harnessScript, HARNESSES_MARK, parseHarnesses, type HarnessesFacts } from "./harness-facts.ts";
 import { packageScript, PACKAGES_MARK, parsePackages, type PackageFacts } from "./package-facts.ts";
 import { shellText } from "./shell.ts";
 
@@ -72,6 +73,8 @@ export interface FactRequest {
   accounts: string[];
   /** Debian packages, by name. Not looked at in a folder that stands for a host. */
   packages: string[];
+  /** Harnesses that this program installs, by id. Not looked at in a folder that stands for a host. */
+  harnesses: string[];
 }
 
 export interface FolderEntry {
@@ -93,6 +96,8 @@ export interface Facts {
   units: Map<string, UnitState>;
   /** `undefined` where nothing was asked for, or nothing is installed: in a folder that stands for a host. */
   packages: PackageFacts | undefined;
+  /** The same. */
+  harnesses: HarnessesFacts | undefined;
 }
 
 export const noFacts: FactRequest = {
@@ -104,6 +109,7 @@ export const noFacts: FactRequest = {
   questions: [],
   accounts: [],
   packages: [],
+  harnesses: [],
 };
 
 /** One request that asks for everything several requests ask for. */
@@ -119,6 +125,7 @@ export function mergeRequests(requests: FactRequest[]): FactRequest {
     ],
     accounts: [...new Set(requests.flatMap((r) => r.accounts))],
     packages: [...new Set(requests.flatMap((r) => r.packages))],
+    harnesses: [...new Set(requests.flatMap((r) => r.harnesses))],
   };
 }
 
@@ -139,6 +146,8 @@ const looksAtUnits = (request: FactRequest, vantage: Vantage): boolean =>
   request.units.length > 0 && vantage.prefix === "";
 const looksAtPackages = (request: FactRequest, vantage: Vantage): boolean =>
   request.packages.length > 0 && vantage.prefix === "";
+const looksAtHarnesses = (request: FactRequest, vantage: Vantage): boolean =>
+  request.harnesses.length > 0 && vantage.prefix === "";
 
 /** The script that answers a request; its standard output is what {@link parseFacts} reads. */
 export function factScript(request: FactRequest, vantage: Vantage): string {
@@ -188,6 +197,7 @@ export function factScript(request: FactRequest, vantage: Vantage): string {
     );
   }
   if (looksAtPackages(request, vantage)) lines.push(packageScript(request.packages));
+  if (looksAtHarnesses(request, vantage)) lines.push(harnessScript(request.harnesses));
   lines.push("printf 'end\\0'");
   return lines.join("\n");
 }
@@ -243,7 +253,7 @@ function parseAccount(line: string): Account {
 
 /** The marks behind the digests; a digest's record starts with 64 hex digits and so is never taken for one. */
 const isSection = (field: string): boolean =>
-  ["folder", "text", "answer", "account", "units", PACKAGES_MARK, "end"].includes(field);
+  ["folder", "text", "answer", "account", "units", PACKAGES_MARK, HARNESSES_MARK, "end"].includes(field);
 
 /**
  * Reads the answer to {@link factScript}. What a host says is hostile input: anything unexpected is an error.
@@ -335,6 +345,11 @@ export function parseFacts(request: FactRequest, vantage: Vantage, answer: Buffe
     packages = parsePackages(request.packages, next);
     field = next();
   }
+  let harnesses: HarnessesFacts | undefined;
+  if (field === HARNESSES_MARK && looksAtHarnesses(request, vantage)) {
+    harnesses = parseHarnesses(request.harnesses, printable, next);
+    field = next();
+  }
   if (field !== "end" || at !== fields.length) {
     throw new CannotLook(`the host's answer is not understood near ${printable(field)}`);
   }
@@ -345,7 +360,7 @@ export function parseFacts(request: FactRequest, vantage: Vantage, answer: Buffe
   for (const path of unopenedOnly(request)) {
     if (!paths.has(path)) paths.set(path, fromUnopenedStat(stats.get(path)));
   }
-  return { paths, folders, texts, answers, accounts, units, packages };
+  return { paths, folders, texts, answers, accounts, units, packages, harnesses };
 }
 
 /** Drop-ins of the distribution's, or for all units of a kind, are not one unit's own. */

@@ -2,15 +2,16 @@
  * One host during one run of the provider: observations that arrive together share one round trip, changes go one
  * after another. Nothing is dialled before the first of either.
  */
+import { hideKnownSecrets } from "../../fleet/redact.ts";
 import { CannotLook, Cancelled, ChangeFailed, type Aftermath } from "../errors.ts";
 import { explained } from "./advice.ts";
+import { USUAL_DEADLINE } from "./deadline.ts";
 import { factScript, mergeRequests, parseFacts, printable, type FactRequest, type Facts } from "./facts.ts";
 import { REVERTED, STOPPED, TOO_LATE, UNARMED, UNWELL } from "./revert.ts";
-import { DONE, GO, planScript, READY, UNMERGED, type Plan } from "./steps.ts";
+import { DONE, GO, planScript, READY, UNDONE, UNMERGED, type Plan } from "./steps.ts";
 import type { Answer, Transport } from "./transport.ts";
 
 const OBSERVE_DEADLINE = 60;
-const CHANGE_DEADLINE = 300;
 
 /** Lines of a failed script's words that are told. */
 const WORDS = 20;
@@ -82,14 +83,14 @@ export function openSession({ name, transport, signal, settled, inform }: Sessio
 
   /** Runs one script of a plan. `aftermath` is what is left behind when it fails before or without its own switch. */
   async function runScript(plan: Plan, steps: Plan["steps"], aftermath: Aftermath): Promise<void> {
-    const script = planScript({ lock: plan.lock, steps }, transport.vantage);
+    const script = planScript({ ...plan, steps }, transport.vantage);
     let left = aftermath;
     let answer: Answer;
     try {
       answer = await transport.run({
         script: script.text,
         payload: script.payload,
-        deadline: plan.deadline ?? CHANGE_DEADLINE,
+        deadline: plan.deadline ?? USUAL_DEADLINE,
         signal,
         ...(script.commits && {
           onLine: (line: string) => {
@@ -104,8 +105,11 @@ export function openSession({ name, transport, signal, settled, inform }: Sessio
       if (error instanceof CannotLook && left !== "as-before") throw new ChangeFailed(error.message, left);
       throw error;
     }
-    const complete = answer.stdout.toString("utf8").endsWith(`${DONE}\n`);
-    if (answer.code === 0 && complete) return;
+    const said = answer.stdout.toString("utf8");
+    if (answer.code === 0 && said.endsWith(`${DONE}\n`)) {
+      if (said.split("\n").includes(UNDONE)) inform(hideKnownSecrets(`host ${name}: ${wordsOf(answer)}`));
+      return;
+    }
     if (signal.aborted && left === "as-before")
       throw new Cancelled(`stopped before anything was switched on ${name}`);
     throw new ChangeFailed(`host ${name}: ${wordsOf(answer)}`, AFTERMATHS[answer.code ?? -1] ?? left);

@@ -11,8 +11,9 @@ import { StringDecoder } from "node:string_decoder";
 import { shellQuote } from "../../fleet/shell.ts";
 import { CannotLook, Cancelled } from "../errors.ts";
 import { MarkedStream } from "./marked-stream.ts";
+import { chunksOf, joined, type Piece } from "./payload.ts";
 import { shellText } from "./shell.ts";
-import type { Answer, RunOptions } from "./transport.ts";
+import type { Answer, Output, RunOptions } from "./transport.ts";
 
 /** No honest answer is larger: a house has tens of files and a record of a file takes about 200 bytes. */
 const MAX_OUTPUT = 16 * 1024 * 1024;
@@ -104,6 +105,7 @@ export class ShellProcess {
   #stderr = "";
   #noise: Buffer = Buffer.alloc(0);
   #received = 0;
+  #most = MAX_OUTPUT;
 
   constructor({ program, args, env, signal }: ShellProgram) {
     this.#signal = signal;
@@ -117,8 +119,8 @@ export class ShellProcess {
     this.opened = new Promise((resolve) => (open = resolve));
     this.#child.stdout.on("data", (bytes: Buffer) => {
       this.#received += bytes.length;
-      if (this.#received > MAX_OUTPUT) {
-        this.#run?.fail(new CannotLook(`the host's answer exceeds ${MAX_OUTPUT} bytes`));
+      if (this.#received > this.#most) {
+        this.#run?.fail(new CannotLook(`the host's answer exceeds ${this.#most} bytes`));
         return this.kill();
       }
       if (this.#ready) return this.#hear("stdout", bytes);
@@ -172,7 +174,7 @@ export class ShellProcess {
    *
    * @throws ShellEnded, CannotLook when there is no answer in time or too much of it, Cancelled when nothing was sent
    */
-  async run({ script, payload, deadline, onLine, signal }: RunOptions): Promise<Answer> {
+  async run({ script, payload, output, deadline, onLine, signal }: RunOptions): Promise<Answer> {
     if (signal.aborted) throw new Cancelled("stopped before anything was asked");
     const chunks: Buffer[] = [];
     let stderr = "";
@@ -182,6 +184,7 @@ export class ShellProcess {
     const lines = onLine && lineReader((line) => this.#reply(onLine(line)));
     const token = randomBytes(16).toString("hex");
     let timer: NodeJS.Timeout | undefined;
+    let over = false;
     const cancel = (): void => {
       if (!this.#ready) return this.kill();
       // End of input is what the script takes as "stop at the next boundary".
@@ -189,12 +192,15 @@ export class ShellProcess {
       setTimeout(() => this.kill(), GRACE).unref();
     };
     this.#received = 0;
+    // The marks around it are few bytes.
+    this.#most = output === undefined ? MAX_OUTPUT : output.most + MAX_WORDS;
     // Before the loop runs, it says why there is no connection.
     if (this.#ready) this.#stderr = "";
     try {
       return await new Promise<Answer>((resolve, reject) => {
         this.#run = {
           stdout: new MarkedStream(token, (bytes) => {
+            if (output !== undefined) return handOver(output, bytes, reject);
             chunks.push(bytes);
             lines?.(bytes);
           }),
@@ -215,9 +221,15 @@ export class ShellProcess {
         const text = Buffer.from(script, "utf8");
         const limit = Math.ceil(deadline) + SLACK;
         const header = Buffer.from(`${this.#key} ${text.length} ${limit} ${token}\n`, "latin1");
-        this.#child.stdin.write(Buffer.concat([header, text, payload ?? Buffer.alloc(0)]));
+        const pieces = payload === undefined ? [] : Buffer.isBuffer(payload) ? [payload] : payload;
+        this.#send(joined([header, text, ...pieces]), () => over).catch((error: unknown) => {
+          // What is missing would be taken from what comes next.
+          this.finish();
+          reject(error instanceof Error ? error : new Error(String(error)));
+        });
       });
     } finally {
+      over = true;
       this.#run = undefined;
       clearTimeout(timer);
       signal.removeEventListener("abort", cancel);
@@ -243,6 +255,22 @@ export class ShellProcess {
     }
   }
 
+  /** Writes no faster than it is read, so that of a large file little is held at a time. */
+  async #send(pieces: Piece[], isOver: () => boolean): Promise<void> {
+    const { stdin } = this.#child;
+    for await (const chunk of chunksOf(pieces)) {
+      if (isOver() || stdin.destroyed) return;
+      if (stdin.write(chunk)) continue;
+      await new Promise<void>((resolve) => {
+        const goOn = (): void => {
+          stdin.off("drain", goOn).off("close", goOn);
+          resolve();
+        };
+        stdin.on("drain", goOn).on("close", goOn);
+      });
+    }
+  }
+
   #hear(stream: "stdout" | "stderr", bytes: Buffer): void {
     const run = this.#run;
     run?.[stream].push(bytes);
@@ -251,6 +279,14 @@ export class ShellProcess {
 
   #reply(words: string | undefined): void {
     if (words !== undefined) this.#child.stdin.write(words);
+  }
+}
+
+function handOver(output: Output, bytes: Buffer, fail: (error: unknown) => void): void {
+  try {
+    output.take(bytes);
+  } catch (error) {
+    fail(error);
   }
 }
 

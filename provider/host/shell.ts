@@ -6,12 +6,16 @@ type ShellFile =
   | "loop"
   | "look-packages"
   | "packages"
+  | "look-harness"
+  | "harness"
+  | "build-harness"
   | "things"
   | "steps"
   | "units"
   | "health"
   | "arm"
   | "revert"
+  | "restore"
   | "accounts-live"
   | "accounts-folder";
 

@@ -15,6 +15,8 @@ export interface Target {
   key: HostKey;
   /** `<type> <base64>`. */
   keyLine: string;
+  /** Of the same type: believed as well, while the host's key is being changed. */
+  formerKeyLine?: string;
   /** Seconds within which a connection must be made. */
   connectDeadline: number;
 }

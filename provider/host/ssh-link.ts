@@ -23,6 +23,11 @@ export class NotConnected extends Error {
   override name = "NotConnected";
 }
 
+const knownHosts = ({ keyLine, formerKeyLine }: Target): string =>
+  [keyLine, ...(formerKeyLine === undefined ? [] : [formerKeyLine])]
+    .map((line) => `${ALIAS} ${line}\n`)
+    .join("");
+
 export class SshLink {
   /** Resolves when the connection stands, or was not made for now; rejects with {@link NotConnected}. */
   readonly settled: Promise<void>;
@@ -43,7 +48,7 @@ export class SshLink {
     this.#target = target;
     this.#workplace = workplace;
     this.#files = { knownHosts: workplace.path(), socket: workplace.path(), config: workplace.config };
-    writeFileSync(this.#files.knownHosts, `${ALIAS} ${target.keyLine}\n`, { mode: 0o600 });
+    writeFileSync(this.#files.knownHosts, knownHosts(target), { mode: 0o600 });
     this.#until = Date.now() + target.connectDeadline * 1000;
     this.settled = new Promise((resolve, reject) => {
       this.#settle = (failure) => (failure ? reject(failure) : resolve());

@@ -7,6 +7,14 @@
  */
 import { shellQuote } from "../../fleet/shell.ts";
 import type { Vantage } from "./facts.ts";
+import {
+  harnessCall,
+  harnessFunctions,
+  harnessPayload,
+  isHarnessStep,
+  type HarnessStep,
+} from "./harness-steps.ts";
+import type { Piece } from "./payload.ts";
 import { isPackageStep, packageCall, packageFunctions, type PackageStep } from "./package-steps.ts";
 import { shellText } from "./shell.ts";
 
@@ -48,6 +56,8 @@ export type Step =
   | { do: "remove-if-last"; folder: HostPath; names: string[] }
   /** The lock of this plan, and its folder if nothing else is in it. */
   | { do: "remove-lock"; path: HostPath }
+  /** Fails unless a link points where it did when it was looked at; nowhere, if the target is empty. */
+  | { do: "still"; path: HostPath; target: string }
   /** Sets the time of change to now. */
   | { do: "touch"; path: HostPath }
   /** A system account with its group. */
@@ -58,6 +68,8 @@ export type Step =
   | { do: "check"; folder: HostPath; argv: string[]; as: string }
   /** Runs a program that brings something of ours into what the account writes as well. */
   | { do: "merge"; argv: string[]; as: string }
+  /** Runs a program that takes it out again, if the account has that program. That it fails is told, and stops nothing. */
+  | { do: "withdraw"; argv: string[]; as: string }
   /** Remembers, until the next boot, that a unit runs on what was there before. */
   | { do: "mark-restart"; unit: string }
   /** Makes systemd read changed unit files. */
@@ -73,14 +85,37 @@ export type Step =
   /** Counts the time until then from now. */
   | { do: "watch-for"; house: HostPath; seconds: number }
   /** Fails unless a release still waits for its confirmation; a failure of what follows reverts it at once. */
-  | { do: "unconfirmed"; house: HostPath; release: string }
+  | { do: "unconfirmed"; house: HostPath; release: string; kind?: "restore" }
   /** Confirms it. */
   | { do: "confirmed"; house: HostPath; timer: string }
+  /** Clears up after a first switch that was cut before it put anything into force. */
+  | { do: "forget-pending"; house: HostPath; timer: string }
   /** Takes the timer away that would revert a house. */
   | { do: "disarm"; timer: string }
   /** Sets the time of change of all cron files in a folder, by which cron notices them. */
   | { do: "touch-cron"; folder: HostPath }
+  /**
+   * Runs a program in the place of an account on the `bytes` of `input`, which is begun anew where the connection has to
+   * be; what it made in `folder` goes if it fails.
+   */
+  | {
+      do: "unpack";
+      folder: HostPath;
+      argv: string[];
+      as: string;
+      bytes: number;
+      input: AsyncIterable<Buffer>;
+      seconds: number;
+    }
+  /**
+   * Two folders change places in one step, so that there is no moment without one of them. Which one was at `path` is
+   * noted in `pending/` first, for the way back. `python` is root's own.
+   */
+  | { do: "exchange"; house: HostPath; path: HostPath; with: HostPath; python: HostPath }
+  /** The way back of it, as often as one likes. */
+  | { do: "exchange-back"; house: HostPath; path: HostPath; with: HostPath; python: HostPath }
   | PackageStep
+  | HarnessStep
   /** Everything before is preparation that changes nothing an agent can see; everything after is the switch. */
   | { do: "commit" };
 
@@ -113,12 +148,14 @@ export interface Plan {
   confirm?: Step[];
   /** Seconds each script may take; what a usual plan takes if absent. */
   deadline?: number;
+  /** Seconds the lock is waited for while another change has it; what a usual plan waits if absent. */
+  patience?: number;
 }
 
 export interface Script {
   text: string;
-  /** What follows the script on standard input: the contents of all files, one after another. */
-  payload: Buffer;
+  /** What follows the script on standard input: what its steps read, one after another. */
+  payload: Piece[];
   /** Whether the script stops at a `commit` and waits. */
   commits: boolean;
 }
@@ -126,6 +163,8 @@ export interface Script {
 /** What the script prints where it waits, and what it waits for. */
 export const READY = "ready to commit";
 export const GO = "go";
+/** A line of a script in which a step has failed that stops no other; its words are on standard error. */
+export const UNDONE = "left undone";
 /** The script's last line when every step succeeded. */
 export const DONE = "done";
 /** Exit code of a script whose `merge` has failed; everything before it is done. */
@@ -135,8 +174,13 @@ const LOCKED = 73;
 /** Seconds a change waits for another one on the same house, e.g. the deadman switch's. */
 const LOCK_WAIT = 30;
 
+type Functions = "units" | "health" | "arm" | "restore";
+
 /** Which shell functions a step needs, beyond those that every plan has. */
-const NEEDS: Partial<Record<Step["do"], readonly ("units" | "health" | "arm")[]>> = {
+const NEEDS: Partial<Record<Step["do"], readonly Functions[]>> = {
+  unpack: ["restore"],
+  exchange: ["restore"],
+  "exchange-back": ["restore"],
   "mark-restart": ["units"],
   "reload-units": ["units"],
   "restart-unit": ["units"],
@@ -147,27 +191,29 @@ const NEEDS: Partial<Record<Step["do"], readonly ("units" | "health" | "arm")[]>
   "watch-for": ["arm"],
   unconfirmed: ["arm"],
   confirmed: ["arm"],
+  "forget-pending": ["arm"],
   disarm: ["arm"],
   "touch-cron": ["arm"],
+  "place-harness": ["units"],
 };
 
 /** The functions that the lines of steps call. */
-export function stepFunctions(
-  steps: Step[],
-  vantage: Vantage,
-  more: ("units" | "health" | "arm")[] = [],
-): string[] {
+export function stepFunctions(steps: Step[], vantage: Vantage, more: Functions[] = []): string[] {
   const real = (path: HostPath): string => shellQuote(vantage.prefix + path);
   const needed = new Set([...more, ...steps.flatMap((step) => NEEDS[step.do] ?? [])]);
   return [
-    `owners=${vantage.owners ? "yes" : "no"} ready=${shellQuote(READY)} go=${shellQuote(GO)} etc=${real("/etc")}`,
+    `owners=${vantage.owners ? "yes" : "no"} ready=${shellQuote(READY)} go=${shellQuote(GO)} undone=${shellQuote(UNDONE)}`,
+    `etc=${real("/etc")}`,
     // As text too, because `as_user` hands it to a shell of another account.
     `things=${shellQuote(shellText("things"))}`,
     'eval "$things"',
     shellText("steps"),
     ...(needed.has("units") ? [`marks=${real(RESTART_MARKS)}`, shellText("units")] : []),
-    ...(["health", "arm"] as const).filter((name) => needed.has(name)).map((name) => shellText(name)),
+    ...(["health", "arm", "restore"] as const)
+      .filter((name) => needed.has(name))
+      .map((name) => shellText(name)),
     ...(steps.some(isPackageStep) ? packageFunctions() : []),
+    ...(steps.some(isHarnessStep) ? harnessFunctions() : []),
     shellText(vantage.prefix === "" ? "accounts-live" : "accounts-folder"),
   ];
 }
@@ -179,6 +225,7 @@ export function stepLine(step: Step, vantage: Vantage): string {
   const as = (one: Guarded): string =>
     one.as === undefined || !vantage.owners ? "" : `as_user ${shellQuote(one.as)} `;
   if (isPackageStep(step)) return packageCall(step);
+  if (isHarnessStep(step)) return harnessCall(step);
   switch (step.do) {
     case "folder":
       return `${as(step)}folder ${real(step.path)} ${shellQuote(step.mode)} ${owner(step)}`;
@@ -205,6 +252,8 @@ export function stepLine(step: Step, vantage: Vantage): string {
       return `remove_if_last ${real(step.folder)} ${step.names.map(shellQuote).join(" ")}`;
     case "remove-lock":
       return `remove_lock ${real(step.path)}`;
+    case "still":
+      return `still ${real(step.path)} ${shellQuote(step.target)}`;
     case "touch":
       return `touch -c -- ${real(step.path)}`;
     case "add-account":
@@ -216,7 +265,8 @@ export function stepLine(step: Step, vantage: Vantage): string {
     case "check":
       return `check ${shellQuote(step.as)} ${real(step.folder)} ${step.argv.map(shellQuote).join(" ")}`;
     case "merge":
-      return `merge ${shellQuote(step.as)} ${step.argv.map(shellQuote).join(" ")}`;
+    case "withdraw":
+      return `${step.do} ${shellQuote(step.as)} ${step.argv.map(shellQuote).join(" ")}`;
     case "mark-restart":
       return `mark_restart ${shellQuote(step.unit)}`;
     case "reload-units":
@@ -236,13 +286,20 @@ export function stepLine(step: Step, vantage: Vantage): string {
     case "watch-for":
       return `watch_for ${real(step.house)} ${step.seconds}`;
     case "unconfirmed":
-      return `unconfirmed ${real(step.house)} ${shellQuote(step.release)}`;
+      return `unconfirmed ${real(step.house)} ${shellQuote(step.release)}${step.kind === undefined ? "" : ` ${step.kind}`}`;
     case "confirmed":
       return `confirmed ${real(step.house)} ${shellQuote(step.timer)}`;
+    case "forget-pending":
+      return `forget_pending ${real(step.house)} ${shellQuote(step.timer)}`;
     case "disarm":
       return `disarm ${shellQuote(step.timer)}`;
     case "touch-cron":
       return `touch_cron ${real(step.folder)}`;
+    case "unpack":
+      return `unpack ${real(step.folder)} ${step.bytes} ${step.seconds} ${shellQuote(step.as)} ${step.argv.map(shellQuote).join(" ")}`;
+    case "exchange":
+    case "exchange-back":
+      return `${step.do.replace("-", "_")} ${real(step.house)} ${real(step.path)} ${real(step.with)} ${shellQuote(step.python)}`;
   }
 }
 
@@ -257,15 +314,22 @@ const healthArguments = (step: HealthStep): string[] => [
 ];
 
 /** The script that carries out steps under a plan's lock. */
-export function planScript({ lock, steps }: Pick<Plan, "lock" | "steps">, vantage: Vantage): Script {
+export function planScript(
+  { lock, steps, patience = LOCK_WAIT }: Pick<Plan, "lock" | "steps" | "patience">,
+  vantage: Vantage,
+): Script {
   const real = (path: HostPath): string => shellQuote(vantage.prefix + path);
-  const contents = steps.flatMap((step) => (step.do === "file" ? [Buffer.from(step.content, "utf8")] : []));
+  const payload = steps.flatMap((step): Piece[] => {
+    if (step.do === "file") return [Buffer.from(step.content, "utf8")];
+    if (step.do === "unpack") return [step.input];
+    return isHarnessStep(step) ? harnessPayload(step) : [];
+  });
   const text = [
     ...stepFunctions(steps, vantage),
     `(umask 022; mkdir -p -- ${real(lock.slice(0, lock.lastIndexOf("/")))})`,
-    `take_lock ${real(lock)} ${LOCK_WAIT} ${LOCKED}`,
+    `take_lock ${real(lock)} ${patience} ${LOCKED}`,
     ...steps.map((step) => stepLine(step, vantage)),
     `echo ${DONE}`,
   ].join("\n");
-  return { text, payload: Buffer.concat(contents), commits: steps.some((step) => step.do === "commit") };
+  return { text, payload, commits: steps.some((step) => step.do === "commit") };
 }

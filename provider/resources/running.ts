@@ -20,9 +20,16 @@ function marked(unit: string, facts: Facts): boolean {
   return proven(mark, factOf(facts, mark)).kind !== "absent";
 }
 
+const STALE = "(on the host: its file has changed since systemd read it)";
+
 /** What to report as `running`: true or false, or in words what is between the two. */
-export function observeRunning(unit: string, wanted: boolean, facts: Facts): Value {
+export function observeRunning(
+  { unit, running: wanted, triggered, undone }: Pick<WantedUnit, "unit" | "running" | "triggered" | "undone">,
+  facts: Facts,
+): Value {
   const state = facts.units.get(unit);
+  // Whether it runs just now is chance. This may be its own run.
+  if (triggered) return state?.stale ? STALE : wanted;
   // In a folder that stands for a host nothing runs, and nothing is asked.
   if (state === undefined) return wanted;
   if (!runs(state)) {
@@ -31,8 +38,9 @@ export function observeRunning(unit: string, wanted: boolean, facts: Facts): Val
       ? `(on the host: failed, ${state.result})`
       : false;
   }
-  if (state.stale) return "(on the host: its file has changed since systemd read it)";
+  if (state.stale) return STALE;
   if (wanted && marked(unit, facts)) return "(on the host: not well since its last change)";
+  if (wanted && undone) return "(on the host: it runs, but what it set up is not in force)";
   return true;
 }
 
@@ -55,8 +63,12 @@ function overrides(units: WantedUnit[], facts: Facts, keep: string): Step[] {
 export interface WantedUnit {
   unit: string;
   running: boolean;
+  /** Something else starts it, such as a path unit: it is neither started nor stopped here. */
+  triggered?: boolean;
   /** Whether what the unit reads at its start, its own file included, is about to change. */
   changed: boolean;
+  /** Whether what it set up is not in force any more, though it runs. */
+  undone?: boolean;
   /** URL that answers 200 while the unit is well. */
   http?: string;
   deadline?: number;
@@ -80,10 +92,14 @@ export function bringUnits(
     return state === undefined ? [] : [{ ...unit, state }];
   });
   const restarts = live.filter(
-    ({ unit, running, changed, state }) =>
-      running && (!runs(state) || changed || state.dropIns.length > 0 || marked(unit, facts)),
+    ({ unit, running, triggered, changed, undone, state }) =>
+      running &&
+      !triggered &&
+      (!runs(state) || changed || undone || state.dropIns.length > 0 || marked(unit, facts)),
   );
-  const stops = live.filter(({ running, state }) => !running && (runs(state) || state.active === "failed"));
+  const stops = live.filter(
+    ({ running, triggered, state }) => !running && !triggered && (runs(state) || state.active === "failed"),
+  );
   const reload = live.some(
     ({ changed, state }) => moved || changed || state.stale || state.dropIns.length > 0,
   );

@@ -1,5 +1,5 @@
 /** The resource `Unit`: a systemd unit outside any house. A house's own units are part of its release. */
-import { factOf, noFacts } from "../host/facts.ts";
+import { factOf, noFacts, questionKey, type Facts, type Question } from "../host/facts.ts";
 import type { Step } from "../host/steps.ts";
 import type { Resource } from "../resource.ts";
 import { CONNECTION, patterns, types } from "../schema/types.ts";
@@ -22,14 +22,25 @@ interface UnitInputs {
   content: string;
   enabled: boolean;
   running: boolean;
+  triggered: boolean;
   wantedBy: string;
   restartOn: string[];
+  probe?: string[];
 }
 const unitInputs = (values: Values): UnitInputs => values as unknown as UnitInputs;
 
 const asFile = (inputs: UnitInputs): FileMap => ({
   [unitPath(inputs.unit)]: { content: inputs.content, mode: "0644", owner: "root", group: "root" },
 });
+
+const probeOf = ({ probe }: UnitInputs): Question[] =>
+  probe === undefined ? [] : [{ user: "root", argv: probe }];
+
+/** Not in a folder that stands for a host, where nothing is asked. */
+const isUndone = (inputs: UnitInputs, { answers }: Facts): boolean =>
+  probeOf(inputs)
+    .map(questionKey)
+    .some((key) => answers.has(key) && answers.get(key) === undefined);
 
 const { path: _computed, part: _label, restartOn, ...unitProperties } = types["host:index:Unit"]!.properties;
 
@@ -44,6 +55,18 @@ export const unit: Resource = {
         ...restartOn!,
         description: "Values whose change restarts the unit, e.g. digests of files that it reads.",
       },
+      triggered: {
+        type: "boolean",
+        description:
+          "Something else starts it, such as a path unit: whether it runs is left alone, and a change of its file does not end a run.",
+        default: false,
+      },
+      probe: {
+        type: "array",
+        items: { type: "string" },
+        description:
+          "Only looks, as root, within a minute; exits 0 while what the unit set up is in force. Where it does not, the unit does not count as running. Live hosts only.",
+      },
       adopt: {
         type: "boolean",
         description: "Take over a unit file that exists; it is kept aside.",
@@ -55,7 +78,11 @@ export const unit: Resource = {
   },
   replaceOn: ["host.name", "unit"],
   complete: (given) => ({
-    inputs: { restartOn: [], running: given["enabled"] ?? true, ...given },
+    inputs: {
+      restartOn: [],
+      running: given["triggered"] !== true && (given["enabled"] ?? true),
+      ...given,
+    },
     failures: [],
   }),
   id: (inputs) => `${(inputs["host"] as Values)["name"] as string}:${unitInputs(inputs).unit}`,
@@ -69,6 +96,7 @@ export const unit: Resource = {
       paths: [unitPath(inputs.unit)],
       unopened: [...new Set(wants), restartMark(inputs.unit)],
       units: [inputs.unit],
+      questions: probeOf(inputs),
     };
   },
   observe(state, facts) {
@@ -85,7 +113,7 @@ export const unit: Resource = {
       ...state.inputs,
       content: observeOverrides(inputs.unit, facts) ?? file["content"]!,
       enabled,
-      running: observeRunning(inputs.unit, inputs.running, facts),
+      running: observeRunning({ ...inputs, undone: isUndone(inputs, facts) }, facts),
     };
     if (file["mode"] !== "0644") seen["mode"] = file["mode"]!;
     // A plain file in place of the wants link is neither enabled nor disabled; it shows as what it is.
@@ -114,12 +142,20 @@ export const unit: Resource = {
     }
     if (!inputs.enabled && fact.kind === "link") steps.push({ do: "remove", path });
     steps.push(...formerWants(inputs, old && unitInputs(old.inputs)));
-    const triggered =
+    const touched =
       old !== undefined &&
       JSON.stringify(unitInputs(old.inputs).restartOn) !== JSON.stringify(inputs.restartOn);
     const rewritten = steps.some((step) => "path" in step && step.path === unitPath(inputs.unit));
     const { before, after } = bringUnits(
-      [{ unit: inputs.unit, running: inputs.running, changed: rewritten || triggered }],
+      [
+        {
+          unit: inputs.unit,
+          running: inputs.running,
+          triggered: inputs.triggered,
+          changed: rewritten || touched,
+          undone: isUndone(inputs, facts),
+        },
+      ],
       steps.length > 0,
       facts,
       SYSTEM_DISPLACED,

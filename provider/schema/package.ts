@@ -1,5 +1,5 @@
 /** The provider's package schema as `getSchema` serves it. */
-import { resources } from "../resources/index.ts";
+import { specs } from "../resources/index.ts";
 import type { PropertySpec } from "./spec.ts";
 import { types } from "./types.ts";
 
@@ -28,7 +28,7 @@ export function packageSchema(version: string): object {
     displayName: "Debian host",
     version,
     description:
-      "What is observed and changed on a Debian host: releases of houses, files, units, accounts and packages.",
+      "What is observed and changed on a Debian host: releases of houses, files, units, accounts and packages; and the keys of hosts to come.",
     types: Object.fromEntries(
       Object.entries(types).map(([token, type]) => [
         token,
@@ -41,7 +41,7 @@ export function packageSchema(version: string): object {
       ]),
     ),
     resources: Object.fromEntries(
-      Object.entries(resources).map(([token, { spec }]) => [
+      Object.entries(specs).map(([token, spec]) => [
         token,
         {
           description: spec.description,

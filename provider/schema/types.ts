@@ -62,6 +62,14 @@ export const types: Record<string, ObjectSpec> = {
     },
     required: ["name", "transport"],
   },
+  "host:index:Backups": {
+    description: "Backups of a house on its host.",
+    properties: {
+      folder: { type: "string", description: "Absolute path of their folder.", pattern: patterns.absolute },
+      maxAge: { type: "integer", description: "Hours the newest may be old.", minimum: 1 },
+    },
+    required: ["folder", "maxAge"],
+  },
   "host:index:File": {
     description: "A file.",
     properties: {
@@ -171,6 +179,24 @@ export const types: Record<string, ObjectSpec> = {
     },
     required: [],
   },
+  "host:index:Harness": {
+    description: "An agent harness that must be there.",
+    properties: {
+      version: { type: "string", description: "Version of hermes-agent, which the lock must pin." },
+      lock: {
+        type: "string",
+        description:
+          "Text of the lock: pip requirements, each with its exact version and the hashes of its wheels.",
+      },
+      houses: {
+        type: "array",
+        items: { type: "string" },
+        description: "Absolute paths of the houses that run with it.",
+      },
+      installed: { type: "boolean", description: "Computed: whether it is there, whole and unchanged." },
+    },
+    required: ["version", "lock", "houses"],
+  },
   "host:index:Check": {
     description: "A check of a new release on a live host, before anything is switched.",
     properties: {
@@ -186,7 +212,7 @@ export const types: Record<string, ObjectSpec> = {
   "host:index:Jobs": {
     description: "What of the house goes into a file that its agent writes as well. Live hosts only.",
     properties: {
-      user: { type: "string", description: "Account both programs run as.", pattern: ACCOUNT },
+      user: { type: "string", description: "Account they run as.", pattern: ACCOUNT },
       apply: {
         type: "array",
         items: { type: "string" },
@@ -204,6 +230,11 @@ export const types: Record<string, ObjectSpec> = {
         items: { type: "string" },
         description:
           'Prints what is wrong with what the agent keeps, by name: `{"findings": [{"where": "…", "path": "…", "name": "…", "family": "…"}], "unreadable": [{"where": "…", "why": "…"}], "more": 0}`.',
+      },
+      withdraw: {
+        type: "array",
+        items: { type: "string" },
+        description: "Takes ours out before the release goes, and leaves all else as it is.",
       },
       merged: { type: "boolean", description: "Computed: whether ours are in it, as declared." },
     },

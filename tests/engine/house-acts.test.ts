@@ -1,4 +1,5 @@
 /** What an operator does to a house without the engine: revoke, the refused releases, the deadman switch's flag. */
+import { spawn } from "node:child_process";
 import {
   appendFileSync,
   existsSync,
@@ -6,9 +7,13 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
@@ -69,6 +74,30 @@ describe("revoke", () => {
     expect(readFileSync(at("revoked"), "utf8")).toContain(`${before}\t`);
     const { stdout } = await run("revoke", "ezra", "KIMI_API_KEY");
     expect(stdout).toContain("only the release that runs is there");
+  });
+
+  it("takes nothing that has come into force again while it waited for its turn", async () => {
+    const before = current();
+    const now = await release();
+    const turn = (id: string): void => {
+      rmSync(at("current"));
+      symlinkSync(`releases/${id}`, at("current"));
+    };
+    const holder = spawn("flock", ["--no-fork", at(".lock"), "sleep", "60"]);
+    try {
+      const revoking = run("revoke", "ezra", before);
+      const waits = new RegExp(`-> FLOCK .*:${statSync(at(".lock")).ino} `);
+      while (!waits.test(readFileSync("/proc/locks", "utf8"))) await sleep(50);
+      turn(before);
+      holder.kill();
+      const { code, stderr } = await revoking;
+      expect(code).toBe(1);
+      expect(stderr).toContain(`current has changed meanwhile: it points to releases/${before}`);
+      expect(releases()).toContain(before);
+    } finally {
+      holder.kill();
+      turn(now);
+    }
   });
 
   it.each<[string, () => string[], RegExp]>([

@@ -27,3 +27,13 @@ export function processesOf(dir: string): OwnProcess[] {
       }
     });
 }
+
+/** Kills a process at once. Returns whether it was there: it may have come to its end since it was looked for. */
+export function killNow(pid: number): boolean {
+  try {
+    return process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
+    throw error;
+  }
+}

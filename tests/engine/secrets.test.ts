@@ -1,4 +1,7 @@
-/** Keys stay where they belong: a stack of its own takes real-looking ones, and nothing but each house's `.env` has them. */
+/**
+ * Keys stay where they belong: a stack of its own takes real-looking ones, and nothing has them but each house's `.env`, and
+ * its `deadman/secrets.conf` those of the deadman switch.
+ */
 import { spawn } from "node:child_process";
 import {
   appendFileSync,
@@ -35,10 +38,16 @@ const KEYS = Object.fromEntries(
     "TELEGRAM_BOT_TOKEN",
   ].map((name) => [name, realLooking(name.replaceAll("_", ""))]),
 );
+/** What every house's deadman switch has, and no agent. */
+const OF_ROOT = {
+  DEADMAN_PING_URL: `https://ping.example/${realLooking("ping")}`,
+  DEADMAN_WEBHOOK_URL: `https://alerts.example/?token=${realLooking("webhook")}`,
+  DEADMAN_FORGE_TOKEN: realLooking("forge"),
+};
 const ROTATED = realLooking("rotated");
 /** What somebody wrote into files of ours on the host. */
 const PASTED = realLooking("pasted");
-const SECRETS = [...Object.values(KEYS), ROTATED, PASTED];
+const SECRETS = [...Object.values(KEYS), ...["ping", "webhook", "forge"].map(realLooking), ROTATED, PASTED];
 
 const HOUSES: Record<string, string> = { allegro: "tower", ezra: "tower", bezalel: "forge" };
 
@@ -138,11 +147,10 @@ const spoken = (): string[] =>
     return leaked.length > 0 ? [`${what}: ${leaked.join(" ")}`] : [];
   });
 
-/** Files with a secret, releases' `.env` left out. */
-const written = (): string[] =>
-  filesWith(work.dir, SECRETS).filter(
-    (file) => !/^\.canary\/hosts\/\w+\/srv\/wizards\/\w+\/releases\/[0-9a-f]{16}\/\.env$/.test(file),
-  );
+/** Files with a secret, releases' files for secrets left out. */
+const PLACE =
+  /^\.canary\/hosts\/\w+\/srv\/wizards\/\w+\/releases\/[0-9a-f]{16}\/(\.env|deadman\/secrets\.conf)$/;
+const written = (): string[] => filesWith(work.dir, SECRETS).filter((file) => !PLACE.test(file));
 
 beforeAll(async () => {
   work = makeWorkspace();
@@ -153,9 +161,20 @@ beforeAll(async () => {
     path.join(work.dir, "Pulumi.canary.yaml"),
     "config:\n  wizard-houses:environment: prod\n  wizard-houses:transport: local\n  wizard-houses:root: .canary/hosts\n",
   );
+  const fleet = path.join(work.dir, "wizards/fleet.yaml");
+  const settings = [
+    "    pingUrlKey: DEADMAN_PING_URL",
+    "    webhookUrlKey: DEADMAN_WEBHOOK_URL",
+    "    forge: {url: https://forge.example, repository: fleet/houses, tokenKey: DEADMAN_FORGE_TOKEN}",
+  ];
+  const text = readFileSync(fleet, "utf8");
+  writeFileSync(
+    fleet,
+    text.replace(/^    dryRun: false\n/m, (line) => `${line}${settings.join("\n")}\n`),
+  );
   const made = await pulumi(["stack", "init", "--no-select"]);
   expect(made.code, made.stderr).toBe(0);
-  for (const [name, value] of Object.entries(KEYS)) {
+  for (const [name, value] of Object.entries({ ...KEYS, ...OF_ROOT })) {
     const set = await setKey(name, value);
     expect(set.code, set.stderr).toBe(0);
   }
@@ -183,14 +202,24 @@ describe("the search", () => {
 
 // Whatever happens in these, the last part of the file searches for what it left.
 describe("a stack's life", () => {
-  it("comes up with the keys in each house's .env and nowhere else on the host", async () => {
+  it("comes up with the keys in each house's .env, root's in root's file, and nowhere else on the host", async () => {
     const { code, stdout, stderr } = await run("up", "--yes");
     expect(code, stdout + stderr).toBe(0);
     for (const name of Object.keys(HOUSES)) {
       const file = path.join(house(name), "current/.env");
       expect(leaksIn(readFileSync(file), Object.values(KEYS)).length, name).toBeGreaterThanOrEqual(5);
     }
-    expect(filesWith(own("hosts"), SECRETS)).toHaveLength(3);
+    for (const name of Object.keys(HOUSES)) {
+      const lines = readFileSync(path.join(house(name), "current/deadman/secrets.conf"), "utf8").split("\n");
+      expect(lines.slice(1, -1), name).toEqual([
+        `PING_URL=${OF_ROOT.DEADMAN_PING_URL}`,
+        `WEBHOOK_URL=${OF_ROOT.DEADMAN_WEBHOOK_URL}`,
+        `FORGE_TOKEN=${OF_ROOT.DEADMAN_FORGE_TOKEN}`,
+      ]);
+      const env = readFileSync(path.join(house(name), "current/.env"));
+      expect(leaksIn(env, ["ping", "webhook", "forge"].map(realLooking)), name).toEqual([]);
+    }
+    expect(filesWith(own("hosts"), SECRETS)).toHaveLength(6);
     expect(written()).toEqual([]);
   });
 
@@ -205,13 +234,15 @@ describe("a stack's life", () => {
     expect(leaksIn(readFileSync(path.join(house("ezra"), "current/.env")), [ROTATED])).toEqual([ROTATED]);
   });
 
-  it("keeps every release's .env from everybody but its house", () => {
+  it("keeps every release's .env from everybody but its house, and root's secrets from that too", () => {
     const found: string[] = [];
     for (const name of Object.keys(HOUSES)) {
       for (const release of readdirSync(path.join(house(name), "releases"))) {
         const folder = path.join(house(name), "releases", release);
         expect((statSync(folder).mode & 0o7777).toString(8), folder).toBe("750");
         expect((statSync(path.join(folder, ".env")).mode & 0o7777).toString(8), folder).toBe("640");
+        const ofRoot = path.join(folder, "deadman/secrets.conf");
+        expect((statSync(ofRoot).mode & 0o7777).toString(8), folder).toBe("600");
         found.push(release);
       }
     }

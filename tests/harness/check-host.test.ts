@@ -53,10 +53,13 @@ function layOut({ house, environment }: (typeof cases)[number]): string {
   return folder;
 }
 
-const argv = (venv: string, needs: readonly string[] = []): string[] => [
-  ...["gateway/check-host.sh", venv, HARNESS_VERSION],
-  ...needs,
-];
+/** The command line, for a release that runs with this harness. */
+function argv(venv: string, needs: readonly string[] = [], how = "given"): string[] {
+  const link = join(release, "harness");
+  rmSync(link, { force: true });
+  symlinkSync(venv, link);
+  return ["gateway/check-host.sh", HARNESS_VERSION, how, ...needs];
+}
 const options = () => ({
   cwd: release,
   // The provider gives no more than this; the folder for temporary files stands for the host's.
@@ -77,7 +80,10 @@ function check(venv: string, needs?: readonly string[]): { code: number | null; 
 }
 /** The whole of a file tree, by path and time of change. */
 const listing = (folder: string): string =>
-  execFileSync("find", [folder, "-printf", "%p %y %s %T@\n"], { encoding: "utf8", maxBuffer: 1 << 28 });
+  execFileSync("find", [folder, "-mindepth", "1", "!", "-name", "harness", "-printf", "%p %y %s %T@\n"], {
+    encoding: "utf8",
+    maxBuffer: 1 << 28,
+  });
 
 function packagesOf(venv: string): string {
   const [lib] = readdirSync(join(venv, "lib"));
@@ -122,6 +128,18 @@ test("a harness from before the managed scope is refused, with its name, its ver
   );
   expect(stderr).toContain("The harness would use custom/not-of-the-release at http://127.0.0.1:9/agent");
   expect(stderr).toContain(`${python} -m pip install 'hermes-agent[messaging]==${HARNESS_VERSION}'`);
+});
+
+test("one that the update installs is nothing that an operator is told to install", () => {
+  const said = (venv: string): string => {
+    const words = argv(venv, [], "installed");
+    return spawnSync("/bin/sh", words, { ...options(), encoding: "utf8" }).stderr;
+  };
+  expect(said(venvs.old)).toContain("Name another version or lock as the harness of this house.");
+  expect(said("/opt/none")).toContain(
+    "finds no program /opt/none/bin/python, which the update should have installed",
+  );
+  expect(said(venvs.old) + said("/opt/none")).not.toContain("pip install");
 });
 
 describe("whatever else is wrong with the harness is told in a few lines", () => {

@@ -298,7 +298,8 @@ function layOut(
       PATH: process.env["PATH"] ?? "",
       HOME: paths.home,
       HERMES_HOME: paths.home,
-      ...(managed ? { HERMES_MANAGED_DIR: paths.release } : {}),
+      // Left to itself it installs what the agent asks for, under the eyes of the other files' tests.
+      ...(managed ? { HERMES_MANAGED_DIR: paths.release } : { HERMES_DISABLE_LAZY_INSTALLS: "1" }),
     },
   };
 }

@@ -122,6 +122,15 @@ test("everything the harness does to a job is kept, whatever we change about it"
   expect(others.map((job) => job.id)).toContain(mine.id);
 });
 
+test("what is withdrawn is gone for the harness, and its own is as it was", () => {
+  merge("apply");
+  const mine = harness(`say(jobs.create_job("look around", "every 2h", name="of the agent"))`) as Job;
+  const before = jobs().find(({ id }) => id === mine.id);
+  expect(merge("withdraw").jobs.map(({ name }) => name)).toEqual(wanted().map(({ name }) => name));
+  expect(jobs()).toEqual([before]);
+  expect(harness("say([job['id'] for job in jobs.list_jobs()])")).toEqual([mine.id]);
+});
+
 test("what the harness changes about a job of ours by command is drift, named by its fields, and put right", () => {
   merge("apply");
   const id = JSON.stringify(wanted()[0]?.id);

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { exec, type Machine } from "../../testbed/index.ts";
 import { inside, keepHouses, makeHostFleet, type HostFleet } from "./fleet.ts";
 import { freshMachines } from "./machines.ts";
+import { within } from "./within.ts";
 
 const HOUSE = "/srv/wizards/bezalel";
 const UNIT = "hermes-bezalel.service";
@@ -27,10 +28,8 @@ const released = async (house: string): Promise<string> =>
   (await host(`readlink /srv/wizards/${house}/current`)).trim();
 
 async function until(what: string, seconds: number, condition: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + seconds * 1000; !(await condition()); await sleep(100)) {
-    if (Date.now() > end)
-      throw new Error(`${what}: not within ${seconds} s\n${await host("journalctl -n 60 --no-pager")}`);
-  }
+  if (await within(seconds, condition)) return;
+  throw new Error(`${what}: not within ${seconds} s\n${await host("journalctl -n 60 --no-pager")}`);
 }
 
 /** The switch looks once. */
@@ -38,7 +37,10 @@ const look = (): Promise<string> => host(`/bin/sh ${HOUSE}/current/deadman/deadm
 
 /** Silence for longer than the grace: the process is there and does nothing. */
 async function silenced(): Promise<void> {
-  await host(`kill -STOP ${await pidOf()}`);
+  const pid = await pidOf();
+  // `kill 0` would be for this test itself.
+  expect(pid).not.toBe("0");
+  await host(`kill -STOP ${pid}`);
   // What was written just before is still a sign of life.
   await look();
   await sleep((GRACE + 1) * 1000);
@@ -83,6 +85,23 @@ describe("a gateway", () => {
     expect(await holds(`test -e ${STATE}/deadman_active`)).toBe(false);
   });
 
+  it("that is kept down because its home cannot be made ready is started again", async () => {
+    const pid = await pidOf();
+    await host(`chmod 0 ${HOUSE}/home && kill -KILL ${pid}`);
+    // systemd tries once, and leaves the unit as if root had stopped it.
+    await until("the failed start", 60, () =>
+      holds(`systemctl is-failed -q wizard-home-bezalel && ! systemctl is-failed -q ${UNIT}`),
+    );
+    await host(`chmod 0700 ${HOUSE}/home`);
+    // Without a process to compare the heartbeat with, another sign of life is looked at, for the first time.
+    await look();
+    await sleep((GRACE + 1) * 1000);
+    expect(await host(`systemctl is-active ${UNIT} || :`)).toBe("inactive\n");
+    await look();
+    await anew(pid);
+    await host(`sed -i '$d' ${STATE}/attempts`);
+  });
+
   it("on a release that is not the last good one goes back to that, and the release is refused", async () => {
     const good = await released("bezalel");
     const other = "releases/aaaaaaaaaaaaaaaa";
@@ -93,6 +112,9 @@ describe("a gateway", () => {
     await anew(pid);
     expect(await released("bezalel")).toBe(good);
     expect(await host(`cut -f 1,3 ${HOUSE}/rejected`)).toMatch(/^aaaaaaaaaaaaaaaa\tdeadman: no sign of life/);
+    // What the state remembers of it has changed, and the house is as declared.
+    const drift = await fleet.run("drift");
+    expect(drift.code, drift.stdout + drift.stderr).toBe(0);
   });
 
   it("that waits for its confirmation is left to the revert", async () => {
@@ -128,6 +150,10 @@ describe("a house that was given up", () => {
   it("is left alone by updates, by name, while the others are brought up to date", async () => {
     const before = { bezalel: await released("bezalel"), ezra: await released("ezra") };
     change();
+    const preview = await fleet.run("preview");
+    expect(preview.stdout + preview.stderr).toMatch(
+      /bezalel: The update will fail: \/srv\/wizards\/bezalel is left alone since 20\S+Z no sign of life/,
+    );
     const { code, stdout, stderr } = await fleet.run("up", ["--yes"]);
     expect(code).toBe(1);
     expect(stdout + stderr).toMatch(/bezalel: .* is left alone since 20\S+Z no sign of life/);

@@ -16,6 +16,9 @@ export const FAULTS = {
 } as const;
 export type Fault = keyof typeof FAULTS;
 
+/** While this file is on a machine, its harness starts no gateway at all, on whatever release. */
+export const BROKEN_HARNESS = "/run/harness-is-broken";
+
 const MODULE = `
 import os, re, sys
 turns = None
@@ -27,6 +30,13 @@ except OSError:
     pass
 words = sys.orig_argv
 if "gateway" in words and "run" in words:
+    # Says which release it was that this process was started on.
+    state = os.path.join(os.environ["HERMES_HOME"], "state")
+    os.makedirs(state, exist_ok=True)
+    with open(os.path.join(state, "started-on"), "w") as started:
+        print(turns, file=started)
+    if os.path.exists("${BROKEN_HARNESS}"):
+        sys.exit("fault: the harness itself is broken")
     if turns == 601:
         sys.exit("fault: it ends at its start")
     if turns == 602:
@@ -49,11 +59,17 @@ if any(word.endswith("check-harness.py") for word in words) and "--effective" no
     time.sleep(6)
 `;
 
+const SITES = "/opt/hermes/venv/lib/python3.11/site-packages";
+
 /** Puts the faults into a machine's harness. */
 export async function plantFaults(machine: Machine): Promise<void> {
-  const sites = "/opt/hermes/venv/lib/python3.11/site-packages";
   await inside(
     machine,
-    `cat >${sites}/faults_of_tests.py <<'END'\n${MODULE}\nEND\necho 'import faults_of_tests' >${sites}/faults-of-tests.pth`,
+    `cat >${SITES}/faults_of_tests.py <<'END'\n${MODULE}\nEND\necho 'import faults_of_tests' >${SITES}/faults-of-tests.pth`,
   );
+}
+
+/** Takes them away again. */
+export async function pullFaults(machine: Machine): Promise<void> {
+  await inside(machine, `rm ${SITES}/faults_of_tests.py ${SITES}/faults-of-tests.pth`);
 }

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import type { Machine } from "../../testbed/index.ts";
+import { FAULTS, plantFaults, pullFaults } from "./faults.ts";
 import { hostEntry, inside, makeHostFleet, sessions, type HostFleet } from "./fleet.ts";
 import { freshMachines } from "./machines.ts";
 
@@ -40,6 +41,15 @@ beforeAll(async () => {
   before = { tower: await found(machines.tower), forge: await found(machines.forge) };
 });
 afterAll(() => fleet?.cleanup());
+
+const EZRA = "/srv/wizards/ezra/home";
+/** Names in the file that Ezra's gateway and agent write as well. */
+const jobsOfEzra = async (): Promise<string[]> => {
+  const { jobs } = JSON.parse(await inside(machines.tower, `cat ${EZRA}/cron/jobs.json`)) as {
+    jobs: { name: string }[];
+  };
+  return jobs.map(({ name }) => name);
+};
 
 describe("the three wizards on real hosts", () => {
   it("are refused by name where something is in the way, and nothing is changed", async () => {
@@ -225,6 +235,29 @@ END`,
     expect(await health("bezalel")).toBe("200");
   });
 
+  it("stay untouched where the first one's release is taken back", async () => {
+    await plantFaults(machines.forge);
+    const releases = (): Promise<string[]> =>
+      Promise.all(
+        (Object.keys(HOUSES) as House[]).map((house) =>
+          inside(on(house), `readlink /srv/wizards/${house}/current`),
+        ),
+      );
+    const [running, starts] = [await releases(), await startOf("ezra")];
+    fleet.edit("wizards/bezalel/config.yaml", "max_turns: 120", `max_turns: ${FAULTS["ends at its start"]}`);
+    fleet.edit("wizards/base/SOUL.md", /$/, "\nThe first one goes first.\n");
+    const up = await fleet.run("up", ["--yes"]);
+    expect(up.code).toBe(1);
+    expect(up.stdout + up.stderr).toContain("what ran before runs again and is well");
+    expect([await releases(), await startOf("ezra")]).toEqual([running, starts]);
+    expect(await health("bezalel")).toBe("200");
+
+    fleet.edit("wizards/bezalel/config.yaml", `max_turns: ${FAULTS["ends at its start"]}`, "max_turns: 120");
+    expect((await fleet.run("up", ["--yes"])).code).toBe(0);
+    expect(await releases()).not.toContain(running[0]);
+    await pullFaults(machines.forge);
+  });
+
   it("are reached through another account that may sudo", async () => {
     fleet.editFleet((file) => (file.hosts["forge"] = hostEntry(machines.forge, "operator")));
     expect((await fleet.run("up", ["--yes"])).code).toBe(0);
@@ -236,6 +269,7 @@ END`,
 
   it("go, and leave the hosts as they were but for what their agents made", async () => {
     await inside(machines.tower, "su -s /bin/sh wizard-ezra -c 'echo note >/srv/wizards/ezra/home/diary'");
+    expect(await jobsOfEzra()).toEqual(["nightly digest", "weekly index", "the agent's own"]);
     expect((await fleet.run("destroy", ["--yes"])).code).toBe(0);
     // What the agents made stays, and with it the accounts it belongs to.
     const theirs = /^\/srv\/wizards.*\n|^(passwd|group) wizard-.*\n/gm;
@@ -245,6 +279,7 @@ END`,
       expect(left).not.toMatch(/^\/srv\/wizards\/[a-z]+\/(releases|current) /m);
     }
     expect(await inside(machines.tower, "cat /srv/wizards/ezra/home/diary")).toBe("note\n");
+    expect(await jobsOfEzra()).toEqual(["the agent's own"]);
     expect(await inside(machines.forge, "systemctl list-units --all --no-legend 'hermes-*'")).toBe("");
   });
 
@@ -252,5 +287,6 @@ END`,
     expect((await fleet.run("up", ["--yes"])).code).toBe(0);
     expect(await health("ezra")).toBe("200");
     expect(await inside(machines.tower, "cat /srv/wizards/ezra/home/diary")).toBe("note\n");
+    expect(await jobsOfEzra()).toEqual(["the agent's own", "nightly digest", "weekly index"]);
   });
 });

@@ -22,9 +22,13 @@ export interface HostFleet {
   start(command: string, args?: readonly string[]): ReturnType<Workspace["start"]>;
   /** Changes `wizards/fleet.yaml`. */
   editFleet(change: (fleet: FleetFile) => void): void;
+  /** Text of a file of the copy. */
+  read(file: string): string;
   /** Replaces text in a file of the copy; the text must be there. */
   edit(file: string, from: string | RegExp, to: string): void;
   environment: NodeJS.ProcessEnv;
+  /** Folder of all that is this operator's alone: state and its history, the engine's logs. */
+  ownFolder: string;
   /** The stack's state, as the backend keeps it. */
   state(): string;
   cleanup(): void;
@@ -34,7 +38,10 @@ export interface HostFleet {
 export interface FleetFile {
   houses: string[];
   rollout: string;
-  hosts: Record<string, { address: string; user?: string; port?: number; hostKey?: string }>;
+  hosts: Record<
+    string,
+    { address?: string; user?: string; port?: number; hostKey?: string; droplet?: Record<string, unknown> }
+  >;
   [other: string]: unknown;
 }
 
@@ -44,18 +51,20 @@ export const hostEntry = (machine: Machine, user = "root"): FleetFile["hosts"][s
   hostKey: machine.hostKey,
 });
 
-/** @param hosts the machines; hosts of the fleet that are not among them keep their address, where nobody answers */
-export async function makeHostFleet(hosts: Hosts): Promise<HostFleet> {
+/**
+ * @param hosts the machines; hosts of the fleet that are not among them keep their address, where nobody answers
+ * @param keyFile the operator's private key; the machines' if there are any
+ */
+export async function makeHostFleet(
+  hosts: Hosts,
+  keyFile = Object.values(hosts)[0]?.clientKeyFile,
+): Promise<HostFleet> {
   const work = makeWorkspace();
   const own = (...parts: string[]): string => path.join(work.dir, ".hosts", ...parts);
   const home = own("pulumi");
   await makeEngineHome(home);
-  const [first] = Object.values(hosts);
   const sshConfig = own("ssh_config");
-  writeFileSync(
-    sshConfig,
-    `Host *\n  IdentityFile ${first!.clientKeyFile}\n  IdentitiesOnly yes\n  IdentityAgent none\n`,
-  );
+  writeFileSync(sshConfig, `Host *\n  IdentityFile ${keyFile}\n  IdentitiesOnly yes\n  IdentityAgent none\n`);
   const environment: NodeJS.ProcessEnv = {
     PULUMI_HOME: home,
     PULUMI_BACKEND_URL: pathToFileURL(own()).href,
@@ -81,19 +90,22 @@ export async function makeHostFleet(hosts: Hosts): Promise<HostFleet> {
     work.run([command, "-s", STACK, ...args], { env: { ...environment, ...env } });
   const made = await work.run(["pulumi", "-s", STACK, "stack", "init", STACK], { env: environment });
   if (made.code !== 0) throw new Error(`the stack cannot be made:\n${made.stderr}`);
+  const read = (file: string): string => readFileSync(path.join(work.dir, file), "utf8");
   return {
     work,
     run,
     start: (command, args = []) => work.start([command, "-s", STACK, ...args], { env: environment }),
     editFleet,
+    read,
     edit(file, from, to) {
       const at = path.join(work.dir, file);
-      const text = readFileSync(at, "utf8");
+      const text = read(file);
       const changed = text.replace(from, to);
       if (changed === text) throw new Error(`${file} does not have ${String(from)}`);
       writeFileSync(at, changed);
     },
     environment,
+    ownFolder: own(),
     state: () => readFileSync(own(".pulumi", "stacks", "wizard-houses", `${STACK}.json`), "utf8"),
     cleanup: work.cleanup,
   };

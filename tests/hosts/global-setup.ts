@@ -1,7 +1,10 @@
 /** Takes the machines of the host tests down when all is done, whatever became of the tests. */
 import { destroyTestbed } from "../../testbed/index.ts";
-import { BED } from "./machines.ts";
+import { giveBack, unclaimedBeds } from "./beds.ts";
 
-export function teardown(): Promise<void> {
-  return destroyTestbed(BED);
+export async function teardown(): Promise<void> {
+  for (const bed of unclaimedBeds()) {
+    await destroyTestbed(bed);
+    giveBack(bed);
+  }
 }

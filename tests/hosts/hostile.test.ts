@@ -102,14 +102,16 @@ describe("an agent and what is not its own", () => {
 
 describe("a lock that is held for ever", () => {
   it("fails that house in words, and is over when it is released", async () => {
-    const held = exec(tower, "flock /srv/wizards/ezra/.lock sleep 60");
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    const holding = "touch /run/holds; while test -e /run/holds; do sleep 0.2; done";
+    const held = exec(tower, `flock /srv/wizards/ezra/.lock sh -c '${holding}'`);
+    await inside(tower, "until test -e /run/holds; do sleep 0.2; done");
     fleet.edit("wizards/base/SOUL.md", /$/, "\nOne more rule.\n");
     const blocked = await up();
     expect(blocked.code).toBe(1);
     expect(blocked.stdout + blocked.stderr).toMatch(
       /has held \/srv\/wizards\/ezra\/\.lock for 30 s \(process \d+:/,
     );
+    await inside(tower, "rm /run/holds");
     await held;
     expect((await up()).code).toBe(0);
   });

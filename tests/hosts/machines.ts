@@ -1,8 +1,14 @@
-/** Real Debian machines for the host tests: one bed for all of them, machines as newly made for each file. */
-import { ensureTestbed, reset, type Machine } from "../../testbed/index.ts";
+/** Real Debian machines for the host tests: a bed for each file that runs at a time, machines as newly made for each file. */
+import { afterAll } from "vitest";
 
-/** Its own, so that an operator's beds and the tests do not disturb each other. */
-export const BED = "tests";
+import { ensureTestbed, reset, type Machine } from "../../testbed/index.ts";
+import { claimBed, giveBack } from "./beds.ts";
+
+/** The bed of this test file. */
+export const BED = await claimBed();
+
+// What is registered first is done last: the file's own cleaning up comes before.
+afterAll(() => giveBack(BED));
 
 /** The first `count` machines, with nothing on them but Debian and the harness. */
 export async function freshMachines(count: number): Promise<Machine[]> {

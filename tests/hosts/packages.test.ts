@@ -4,6 +4,7 @@ import path from "node:path";
 
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 
+import { HOOK_NEEDED } from "../../components/deploy-hook.ts";
 import { NEEDED } from "../../components/host.ts";
 import { changes } from "../../provider/diff.ts";
 import { openSession, type Session } from "../../provider/host/session.ts";
@@ -328,29 +329,51 @@ describe("a host", () => {
 
 describe("what a host needs for our scripts", () => {
   const ROOT = path.resolve(import.meta.dirname, "..", "..");
-  /** Words of scripts that are names of programs too: talk, or apt's own, which is how packages come at all. */
-  const MERE_WORDS = "apt apt-cache apt-get apt-mark free mount passwd python3 systemd uptime".split(" ");
-  const texts = ["components", "provider/host"]
-    .flatMap((folder) =>
-      readdirSync(path.join(ROOT, folder), { recursive: true, encoding: "utf8" })
-        .filter((file) => file.endsWith(".sh") || file.endsWith("unit.ts") || file.endsWith("facts.ts"))
-        .map((file) => readFileSync(path.join(ROOT, folder, file), "utf8")),
-    )
-    .map((text) => text.replaceAll(/^\s*(#|\/\/|\*).*$/gm, ""));
-  const said = new Set(texts.flatMap((text) => text.match(/[A-Za-z][\w.+-]+/g) ?? []));
+  /** Words of scripts that are names of programs too: talk, `git init`, nftables', or apt's own, which is how packages come at all. */
+  const MERE_WORDS = "apt apt-cache apt-get apt-mark free init ip mount passwd python3 systemd uptime".split(
+    " ",
+  );
+  /** Only on the control house, beside the others. */
+  const HOOK = "components/deploy-hook/";
+  const files = ["components", "provider/host"].flatMap((folder) =>
+    readdirSync(path.join(ROOT, folder), { recursive: true, encoding: "utf8" })
+      .filter((file) => /\.sh$|unit\.ts$|units\.ts$|facts\.ts$/.test(file))
+      .map((file) => `${folder}/${file}`),
+  );
+  const listed = (needed: typeof NEEDED): string[] =>
+    Object.entries(needed).flatMap(([name, uses]) => uses.map((use) => `${name} ${use}`));
 
-  it("is every program that they call and that no essential package has", async () => {
+  /** `package program` of all that is said in the files and that the machine has from a package that is not essential. */
+  async function calledIn(which: string[]): Promise<string[]> {
+    const texts = which
+      .map((file) => readFileSync(path.join(ROOT, file), "utf8"))
+      .map((text) => text.replaceAll(/^\s*(#|\/\/|\*).*$/gm, ""));
+    const said = new Set(texts.flatMap((text) => text.match(/[A-Za-z][\w.+-]+/g) ?? []));
     const programs = await inside(
       machine,
       `dpkg-query -W -f '\${Essential} \${Package}\\n' | sed -n 's/^no //p' | while read -r p; do
          dpkg -L "$p" | sed -n "s,^\\(/usr\\)\\?/s\\?bin/\\([^/]*\\)$,$p \\2,p"; done`,
     );
-    const called = programs.split("\n").filter((line) => {
+    return programs.split("\n").filter((line) => {
       const program = line.split(" ")[1] ?? "";
       return said.has(program) && !MERE_WORDS.includes(program);
     });
-    const listed = Object.entries(NEEDED).flatMap(([name, uses]) => uses.map((use) => `${name} ${use}`));
+  }
+
+  it("is every program that they call and that no essential package has", async () => {
+    const called = await calledIn(files.filter((file) => !file.startsWith(HOOK)));
     // The certificates are read, by curl, and not called.
-    expect(called.sort()).toEqual(listed.filter((line) => !line.startsWith("ca-certificates ")).sort());
+    expect(called.sort()).toEqual(
+      listed(NEEDED)
+        .filter((line) => !line.startsWith("ca-certificates "))
+        .sort(),
+    );
+  });
+
+  // What the machine lacks, such as webhook itself, nobody would get past a first run without.
+  it("has what the deploy hook calls as well, where there is one", async () => {
+    const called = await calledIn(files.filter((file) => file.startsWith(HOOK)));
+    const known = [...listed(NEEDED), ...listed(HOOK_NEEDED)];
+    expect(called.filter((line) => !known.includes(line))).toEqual([]);
   });
 });

@@ -78,12 +78,14 @@ async function failure(transport: Transport, within = 3): Promise<string> {
   const begin = Date.now();
   const error: unknown = await run(transport, "true").catch((e: unknown) => e);
   expect(error).toBeInstanceOf(CannotLook);
-  expect((Date.now() - begin) / 1000).toBeLessThan(within);
+  const took = Date.now() - begin;
+  expect(took / 1000).toBeLessThan(within);
   const { message } = error as Error;
   expect(message).toMatch(/^host forge \(\S+ port \d+\): [^\n]+$/);
   const again = Date.now();
   await expect(run(transport, "true")).rejects.toThrow(new CannotLook(message));
-  expect(Date.now() - again).toBeLessThan(50);
+  // Where others want the processor, all takes longer.
+  expect(Date.now() - again).toBeLessThan(Math.max(50, took / 2));
   return message;
 }
 /** Ids of the processes of ssh that this process has started. */
@@ -413,7 +415,7 @@ describe("a connection that is cut", () => {
       const begin = Date.now();
       stop.abort();
       await expect(answer).rejects.toThrow(Cancelled);
-      expect(Date.now() - begin).toBeLessThan(500);
+      expect(Date.now() - begin).toBeLessThan(1500);
     } finally {
       await unblackhole(machine);
     }

@@ -22,13 +22,15 @@ export const house: House = {
     grace: 300,
     maxRetries: 3,
     window: 3600,
-    pingUrl: "https://ping.example/b",
-    webhookUrl: "https://alerts.example/hook",
+    pingUrlKey: "DEADMAN_PING_URL",
+    webhookUrlKey: "DEADMAN_WEBHOOK_URL",
+    forge: { url: "https://forge.example", repository: "fleet/houses", tokenKey: "DEADMAN_FORGE_TOKEN" },
     dryRun: false,
   },
   requestLog: { maxBytes: 1_000_000, keep: 4 },
   scheduled: SCHEDULED_DEFAULTS,
   sandbox: { write: ["/srv/builds"], allow: ["debugging"] },
+  harness: { version: "0.19.0", venv: "/opt/hermes/venv" },
   adopt: false,
 };
 

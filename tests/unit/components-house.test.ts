@@ -5,6 +5,7 @@ import { scheduledFiles } from "../../components/scheduled/entries.ts";
 import { house, rendered } from "./components-fixture.ts";
 
 /** Stands for secrets everywhere below; it may turn up in `.env` and nowhere else. */
+const PYTHON = "/srv/wizards/bezalel/current/harness/bin/python";
 const CANARY = "canary-7f3a91";
 
 interface Registered {
@@ -33,7 +34,10 @@ beforeAll(async () => {
         if (type.startsWith("fleet:index:")) return { id: "", state: inputs };
         if (type === "host:index:User") return { id: name, state: { ...inputs, uid: 1001 } };
         if (type === "host:index:Release")
-          return { id: name, state: { ...inputs, release: "r1", previous: "", knownGood: "r0", held: "" } };
+          return {
+            id: name,
+            state: { ...inputs, release: "r1", previous: "", knownGood: "r0", held: "", refused: [] },
+          };
         throw new Error(`No resource of type ${type} is expected`);
       },
       call: ({ token }) => {
@@ -60,8 +64,12 @@ async function make() {
     host: { name: "forge", transport: "local", root: ".houses/forge" },
     house,
     rendered,
-    harness: { version: "0.19.0", venv: "/opt/hermes/venv" },
-    keys: { KIMI_API_KEY: pulumi.secret(CANARY), API_SERVER_KEY: pulumi.secret(`${CANARY}-2`) },
+    keys: {
+      ...{ KIMI_API_KEY: pulumi.secret(CANARY), API_SERVER_KEY: pulumi.secret(`${CANARY}-2`) },
+      DEADMAN_PING_URL: pulumi.secret(`https://ping.example/${CANARY}`),
+      DEADMAN_WEBHOOK_URL: pulumi.secret(`https://alerts.example/${CANARY}`),
+      DEADMAN_FORGE_TOKEN: pulumi.secret(`${CANARY}-3`),
+    },
     salt: "wizard-houses/test",
     activation: { deadline: 30, revertAfter: 90 },
   });
@@ -122,7 +130,7 @@ describe("a wizard house", async () => {
   });
 
   const merging = (what: string): string[] => [
-    ...["/opt/hermes/venv/bin/python", "-I", "-S", "-B", "/srv/wizards/bezalel/current/jobs/merge-jobs.py"],
+    ...[PYTHON, "-I", "-S", "-B", "/srv/wizards/bezalel/current/jobs/merge-jobs.py"],
     ...[what, "/srv/wizards/bezalel/current/jobs.json", "/srv/wizards/bezalel/home"],
   ];
 
@@ -153,7 +161,7 @@ describe("a wizard house", async () => {
         heartbeat: "home/state/gateway.heartbeat",
         user: "wizard-bezalel",
         probe: [
-          ...["/opt/hermes/venv/bin/python", "-I", "-B"],
+          ...[PYTHON, "-I", "-B"],
           ...["/srv/wizards/bezalel/current/gateway/check-harness.py", "--effective"],
         ],
         deadline: 30,
@@ -161,7 +169,9 @@ describe("a wizard house", async () => {
     });
     expect(rest).toEqual({
       adopt: false,
+      harness: "/opt/hermes/venv",
       hold: "/var/lib/wizard-houses/bezalel/deadman_active",
+      drained: "/var/lib/wizard-houses/bezalel/drained",
       jobs: {
         user: "wizard-bezalel",
         apply: merging("apply"),
@@ -170,11 +180,12 @@ describe("a wizard house", async () => {
           ...merging("findings").slice(0, 6),
           ...["/srv/wizards/bezalel/current/jobs/banned.json", "/srv/wizards/bezalel/home"],
         ],
+        withdraw: merging("withdraw"),
       },
       revertAfter: 90,
       check: {
         user: "wizard-bezalel",
-        argv: ["/bin/sh", "gateway/check-host.sh", "/opt/hermes/venv", "0.19.0", "/srv/builds"],
+        argv: ["/bin/sh", "gateway/check-host.sh", "0.19.0", "given", "/srv/builds"],
       },
     });
     expect([files, links, directories, units, cron].every((record) => Object.keys(record).length > 0)).toBe(
@@ -189,18 +200,24 @@ describe("a wizard house", async () => {
     expect(facts.sort()).toEqual([
       ".env golden-state 0640 root house",
       "SOUL.md golden-state 0640 root house",
+      "backup/unpack.py backup 0640 root house",
       "channel_aliases.json golden-state 0640 root house",
       "config.yaml golden-state 0640 root house",
       "deadman/deadman.conf deadman 0600 root root",
       "deadman/deadman.sh deadman 0700 root root",
+      "deadman/forge.sh deadman 0600 root root",
+      "deadman/secrets.conf deadman 0600 root root",
+      "drain/drain.py gateway 0640 root house",
       "gateway/check-harness.py gateway 0640 root house",
       "gateway/check-host.sh gateway 0640 root house",
       "gateway/prepare-home.sh gateway 0640 root house",
+      "gateway/start-gateway.sh gateway 0640 root house",
       "golden.yaml golden-state 0640 root house",
       "jobs.json cron 0640 root house",
       "jobs/banned.json cron 0640 root house",
       "jobs/banned.py cron 0640 root house",
       "jobs/merge-jobs.py cron 0640 root house",
+      "jobs/pausing.py cron 0640 root house",
       "jobs/store.py cron 0640 root house",
       "request-log/request-log.py request-log 0640 root house",
       ...[...scheduledFiles(), "scheduled/settings.json"]
@@ -227,7 +244,7 @@ describe("a wizard house", async () => {
     expect(release().units).toEqual({
       "hermes-bezalel.service": {
         part: "gateway",
-        restartOn: ["config.yaml", ".env"],
+        restartOn: ["config.yaml", ".env", "harness"],
         content: expect.stringContaining("TimeoutStopSec=75\n") as string,
       },
       "wizard-home-bezalel.service": {
@@ -265,7 +282,7 @@ describe("a wizard house", async () => {
             schedule: "*/5 * * * *",
             user: "wizard-bezalel",
             command: [
-              ...["/opt/hermes/venv/bin/python", "-I", "-S", `${current}/request-log/request-log.py`],
+              ...[PYTHON, "-I", "-S", `${current}/request-log/request-log.py`],
               ...["--home", "/srv/wizards/bezalel/home", "--log", "/srv/wizards/bezalel/log"],
               ...["--max-bytes", "1000000", "--keep", "4"],
             ],
@@ -275,11 +292,15 @@ describe("a wizard house", async () => {
     });
   });
 
-  test("keys are in .env, and nowhere else", () => {
+  test("keys are in .env, root's in a file of root's, and nowhere else", () => {
     expect(release().files[".env"]?.content).toBe(
       `API_SERVER_KEY=${CANARY}-2\nAPI_SERVER_PORT=8643\nKIMI_API_KEY=${CANARY}\n`,
     );
-    const files = { ...release().files, ".env": "left out" };
+    expect(release().files["deadman/secrets.conf"]?.content).toBe(
+      "# What only root may know of the deadman switch of house bezalel.\n" +
+        `PING_URL=https://ping.example/${CANARY}\nWEBHOOK_URL=https://alerts.example/${CANARY}\nFORGE_TOKEN=${CANARY}-3\n`,
+    );
+    const files = { ...release().files, ".env": "left out", "deadman/secrets.conf": "left out" };
     const others = registered.map((one) => (one.name === "bezalel-release" ? { ...one.inputs, files } : one));
     expect(JSON.stringify(others)).not.toContain(CANARY);
   });
@@ -294,6 +315,7 @@ describe("a wizard house", async () => {
       ports: { health: 8643 },
       keys: ["API_SERVER_KEY", "KIMI_API_KEY"],
       sandbox: { write: ["/srv/builds"], allow: ["debugging"] },
+      harness: { version: "0.19.0", venv: "/opt/hermes/venv" },
     });
   });
 });
@@ -315,10 +337,11 @@ test("a house without a value for a key, or with one it does not want, is refuse
       host: { name: "forge", transport: "local" },
       house,
       rendered,
-      harness: { version: "0.19.0", venv: "/opt/hermes/venv" },
       keys: { KIMI_API_KEY: CANARY, STRAY: CANARY },
       salt: "s",
     });
-  expect(make).toThrow(/missing: API_SERVER_KEY; not wanted: STRAY/);
+  expect(make).toThrow(
+    /missing: API_SERVER_KEY, DEADMAN_FORGE_TOKEN, DEADMAN_PING_URL, DEADMAN_WEBHOOK_URL; not wanted: STRAY/,
+  );
   expect(make).not.toThrow(CANARY);
 });

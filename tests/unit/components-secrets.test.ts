@@ -93,6 +93,45 @@ describe("outside dev", () => {
   });
 });
 
+describe("keys of a certain shape", () => {
+  const shaped = [
+    { name: "ezra", keys: ["PING", "TOKEN"], shapes: { PING: "url", TOKEN: "token" } as const },
+    { name: "allegro", keys: [] },
+  ];
+  const problems = (PING: string, TOKEN: string) =>
+    problemsOf(() => resolveKeys({ configured: { PING, TOKEN }, houses: shaped, dev: false }));
+
+  test("are taken as they are", () => {
+    const configured = { PING: "https://ping.example/a?b=c", TOKEN: "0a-B_c.d" };
+    expect(resolveKeys({ configured, houses: shaped, dev: false })["ezra"]).toEqual(configured);
+  });
+
+  test.each([
+    ["ping.example", "x"],
+    ["ftp://ping.example", "x"],
+    ["https://user:word@ping.example/", "x"],
+    ['https://ping.example/"', "x"],
+    ["https://ping.example/\\", "x"],
+  ])("%s is no URL", (url, token) => {
+    expect(problems(`${url}${CANARY}`, token)).toEqual([
+      "PING must be a URL with https: or http:, without user, password, quotes and backslashes",
+    ]);
+  });
+
+  test.each(['"', " ", "$(id)", "é"])("%s stands in no token", (char) => {
+    expect(problems("https://ping.example/", CANARY + char + CANARY)).toEqual([
+      "TOKEN must be a token of letters, digits, . _ and -",
+    ]);
+  });
+
+  test("in dev, a URL that is not set leads nowhere", () => {
+    const { PING, TOKEN } = resolveKeys({ configured: undefined, houses: shaped, dev: true })["ezra"] ?? {};
+    expect(PING).toBe("http://placeholder-for-ping-in-the-dev-stack.invalid/");
+    expect(TOKEN).toBe("placeholder-for-TOKEN-in-the-dev-stack");
+    expect([looksReal(PING ?? ""), looksReal(TOKEN ?? "")]).toEqual([false, false]);
+  });
+});
+
 describe("in dev", () => {
   test("a key that is not set becomes a placeholder that says what it is", () => {
     expect(resolveKeys({ configured: undefined, houses, dev: true })["allegro"]).toEqual({

@@ -9,6 +9,7 @@ describe("settings", () => {
     expect(stackSettings(reader({ environment: "dev", transport: "local" }))).toEqual({
       environment: "dev",
       transport: "local",
+      placeholders: true,
       activation: {},
       root: ".dev/hosts",
       afterCanary: "serial",
@@ -30,6 +31,26 @@ describe("settings", () => {
         /connectDeadline is ".*"; allowed: seconds, a whole number from 1 to 999/,
       );
     }
+  });
+
+  test("keys are made up in dev, and where a stack on this machine asks for it", () => {
+    const placeholders = (values: Record<string, string>) => stackSettings(reader(values)).placeholders;
+    expect(placeholders({ environment: "prod", transport: "local" })).toBe(false);
+    expect(placeholders({ environment: "prod", transport: "local", placeholders: "true" })).toBe(true);
+    expect(() => placeholders({ environment: "prod", transport: "ssh", placeholders: "true" })).toThrow(
+      "placeholders is true, and a real host would run on made-up keys; allowed: with transport local",
+    );
+  });
+
+  test("where harnesses come from: one way, and a URL that is not repeated", () => {
+    const given = { environment: "prod", transport: "ssh" };
+    expect(stackSettings(reader({ ...given, harnessWheels: "w" }))).toMatchObject({ harnessWheels: "w" });
+    const index = "https://reader:canary@index.example/simple";
+    expect(stackSettings(reader({ ...given, harnessIndex: index }))).toMatchObject({ harnessIndex: index });
+    const both = () => stackSettings(reader({ ...given, harnessWheels: "w", harnessIndex: "ftp://canary" }));
+    expect(both).toThrow(/both set; allowed: one of them/);
+    expect(both).toThrow(/harnessIndex is no URL/);
+    expect(both).not.toThrow(/canary/);
   });
 
   test("all problems at once, with what is allowed", () => {

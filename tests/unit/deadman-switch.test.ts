@@ -1,151 +1,11 @@
-/**
- * The script itself, on a house in a temporary folder. `systemctl`, `logger` and `curl` are doubles in front of PATH:
- * strict ones, which record every call and fail on one they were not told of. Everything else is real.
- */
-import { execFileSync, spawn, spawnSync } from "node:child_process";
-import {
-  chmodSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { afterEach, describe, expect, test } from "vitest";
+/** The script itself, on a house in a temporary folder. */
+import { execFileSync, spawn } from "node:child_process";
+import { chmodSync, existsSync, lstatSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { describe, expect, test } from "vitest";
 
-const SCRIPT = new URL("../../components/deadman/deadman.sh", import.meta.url).pathname;
-const IS_ROOT = process.getuid?.() === 0;
-const MAIN_PID = 4242;
+import { fakeHouse, type FakeHouse, IS_ROOT, MAIN_PID, RESTART, silentHouse } from "./deadman-house.ts";
+
 const linuxOnly = process.platform === "linux" ? describe : describe.skip;
-
-const made: string[] = [];
-afterEach(() => {
-  for (const folder of made.splice(0)) rmSync(folder, { recursive: true, force: true });
-});
-
-function fakeHouse(settings: Record<string, string> = {}) {
-  const root = mkdtempSync(join(tmpdir(), "deadman-"));
-  made.push(root);
-  // As root the script reads as another user, who must be able to get here.
-  chmodSync(root, 0o755);
-  const at = (...names: string[]) => join(root, ...names);
-  const write = (path: string, text: string, mode = 0o644) => {
-    mkdirSync(dirname(at(path)), { recursive: true });
-    writeFileSync(at(path), text, { mode });
-  };
-  for (const id of ["old", "new"]) {
-    write(`house/releases/${id}/config.yaml`, id);
-    write(`house/releases/${id}/cron/wizard-bezalel`, id);
-  }
-  symlinkSync("releases/new", at("house/current"));
-  symlinkSync("releases/old", at("house/known-good"));
-  mkdirSync(at("house/home/state"), { recursive: true });
-  mkdirSync(at("house/home/cron"), { recursive: true });
-
-  write("unit", `ActiveState=active\nMainPID=${MAIN_PID}\n`);
-  write("calls", "");
-  write(
-    "bin/systemctl",
-    `#!/bin/sh
-case "$*" in
-  "show --property=ActiveState --property=MainPID hermes-bezalel.service") cat ${at("unit")} ;;
-  "daemon-reload" | "restart --no-block hermes-bezalel.service") echo "systemctl $*" >>${at("calls")} ;;
-  *) echo "systemctl: not expected: $*" >>${at("calls")}; exit 97 ;;
-esac
-`,
-    0o755,
-  );
-  write("bin/logger", `#!/bin/sh\n[ "$1" = -t ] && [ "$3" = -p ] && echo "$2 $4 $6" >>${at("log")}\n`, 0o755);
-  write(
-    "bin/curl",
-    `#!/bin/sh
-{ cat; printf 'argv = %s\\n' "$*"; } >>${at("curl-calls")}
-exit "$(cat ${at("curl-status")})"
-`,
-    0o755,
-  );
-  write("curl-status", "0");
-
-  const conf = {
-    NAME: "bezalel",
-    HOUSE: at("house"),
-    STATE: at("state"),
-    AGENT_USER: IS_ROOT ? "nobody" : execFileSync("id", ["-un"], { encoding: "utf8" }).trim(),
-    UNIT: "hermes-bezalel.service",
-    HEALTH_URL: "",
-    GRACE: "300",
-    MAX_RETRIES: "3",
-    WINDOW: "3600",
-    PING_URL: "",
-    WEBHOOK_URL: "",
-    DRY_RUN: "no",
-    ...settings,
-  };
-  write(
-    "deadman.conf",
-    `# settings\n${Object.entries(conf)
-      .map(([key, value]) => `${key}=${value}\n`)
-      .join("")}`,
-  );
-  const options = { env: { PATH: `${at("bin")}:${process.env["PATH"]}` }, encoding: "utf8" as const };
-  const run = (...flags: string[]) => {
-    const { status, stderr } = spawnSync("/bin/sh", [SCRIPT, ...flags, at("deadman.conf")], options);
-    return { status, stderr };
-  };
-  const read = (path: string) => (existsSync(at(path)) ? readFileSync(at(path), "utf8") : "");
-  const beat = (moment: string, pid = MAIN_PID) =>
-    write(
-      "house/home/state/gateway.heartbeat",
-      JSON.stringify({ pid, updated_at: moment, monotonic: 1, start_time: 1 }),
-    );
-  return {
-    at,
-    write,
-    run,
-    read,
-    beat,
-    start: () => spawn("/bin/sh", [SCRIPT, at("deadman.conf")], options),
-    current: () => readlinkSync(at("house/current")),
-    /** Calls that change a unit. */
-    calls: () => read("calls").split("\n").filter(Boolean),
-    attempts: () => read("state/attempts").split("\n").filter(Boolean).length,
-    /** Sets the last sign of life back by so many seconds. */
-    silentFor: (seconds: number) => {
-      const [boot, uptime] = read("state/alive").trim().split(" ");
-      write("state/alive", `${boot} ${Number(uptime) - seconds}\n`);
-    },
-    /** Everything in the house with its type, target or content: two equal answers mean nothing was changed. */
-    tree: () =>
-      readdirSync(at("house"), { recursive: true, encoding: "utf8" })
-        .filter((path) => path !== ".lock")
-        .sort()
-        .map((path) => {
-          const stat = lstatSync(at("house", path));
-          if (stat.isSymbolicLink()) return `${path} -> ${readlinkSync(at("house", path))}`;
-          return stat.isFile() ? `${path}: ${stat.mtimeMs} ${readFileSync(at("house", path), "utf8")}` : path;
-        }),
-  };
-}
-
-type FakeHouse = ReturnType<typeof fakeHouse>;
-
-/** A house that was seen alive and has given no sign of life for longer than its grace. */
-function silentHouse(settings: Record<string, string> = {}): FakeHouse {
-  const house = fakeHouse({ GRACE: "5", ...settings });
-  house.beat("12:00");
-  expect(house.run().status).toBe(0);
-  house.silentFor(6);
-  return house;
-}
-
-const RESTART = "systemctl restart --no-block hermes-bezalel.service";
 
 linuxOnly("signs of life", () => {
   test("a heartbeat that changes: nothing is done", () => {
@@ -230,6 +90,14 @@ linuxOnly("signs of life", () => {
     expect(house.calls()).toEqual([]);
     house.write("unit", "ActiveState=failed\nMainPID=0\n");
     house.silentFor(6);
+    house.run();
+    expect(house.calls()).toContain(RESTART);
+  });
+
+  test("a unit that does not start because its home cannot be made ready is started again", () => {
+    const house = silentHouse();
+    house.write("unit", "ActiveState=inactive\nMainPID=0\n");
+    house.write("home-unit", "ActiveState=failed\n");
     house.run();
     expect(house.calls()).toContain(RESTART);
   });
@@ -358,9 +226,10 @@ linuxOnly("silence longer than the grace", () => {
   });
 
   describe("one that waits for its confirmation", () => {
-    const pending = (until: string): FakeHouse => {
+    const thisBoot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+    const pending = (until: string, boot = thisBoot): FakeHouse => {
       const house = silentHouse();
-      house.write("house/pending/until", `${until}\n`);
+      house.write("house/pending/until", until === "" ? "\n" : `${until} ${boot}\n`);
       house.write("house/pending/revert.sh", `echo "$1" >${house.at("reverted")}\n`);
       return house;
     };
@@ -377,6 +246,12 @@ linuxOnly("silence longer than the grace", () => {
       expect(house.run()).toEqual({ status: 0, stderr: "" });
       expect([house.calls(), house.read("reverted")]).toEqual([[], "timer\n"]);
       expect(house.read("log")).toContain("neither confirmed nor reverted");
+    });
+
+    test("is reverted where it was to be by a timer of an earlier boot, however long that one lasted", () => {
+      const house = pending(String(uptime + 100), "11111111-2222-3333-4444-555555555555");
+      house.run();
+      expect(house.read("reverted")).toBe("timer\n");
     });
 
     test("is only told of in a dry run", () => {
@@ -591,7 +466,9 @@ linuxOnly("settings", () => {
     ["UNIT", "ssh.socket"],
     ["HOUSE", "relative/path"],
     ["DRY_RUN", "perhaps"],
-    ["WEBHOOK_URL", 'https://x/"'],
+    ["HEALTH_URL", 'https://x/"'],
+    ["FORGE_API", "https://forge.example/api/v1/repos/fleet/houses"],
+    ["SECRETS", "/nowhere/secrets.conf"],
     ["SURPRISE", "1"],
   ])("%s=%s is refused", (key, value) => {
     const house = silentHouse();
@@ -603,9 +480,24 @@ linuxOnly("settings", () => {
     expect(house.calls()).toEqual([]);
   });
 
+  test.each([
+    ["WEBHOOK_URL", 'https://x/"t0ken'],
+    ["PING_URL", "https://x/\\t0ken"],
+    ["FORGE_TOKEN", "t0ken"],
+    ["t0ken", "t0ken"],
+  ])("the secret %s=%s is refused and not repeated", (key, value) => {
+    const house = silentHouse();
+    house.write("secrets.conf", `${key}=${value}\n`);
+    const { status, stderr } = house.run();
+    expect(status).toBe(2);
+    expect(house.read("log") + stderr).toMatch(/WEBHOOK_URL|a URL in|FORGE_TOKEN/);
+    expect(house.read("log") + stderr).not.toContain("t0ken");
+    expect(house.calls()).toEqual([]);
+  });
+
   test("they are read as data", () => {
     const house = silentHouse();
-    house.write("deadman.conf", `${house.read("deadman.conf")}PING_URL=$(touch ${house.at("owned")})\n`);
+    house.write("secrets.conf", `PING_URL=$(touch ${house.at("owned")})\n`);
     house.run();
     expect(existsSync(house.at("owned"))).toBe(false);
   });

@@ -75,7 +75,91 @@ interface Mistake {
   allowed?: string;
 }
 
+const forge = (url: string, repository: string, key = "DEADMAN_FORGE_TOKEN"): string =>
+  `deadman:\n  forge:\n    url: ${url}\n    repository: ${repository}\n    tokenKey: ${key}`;
+
+/** A deploy hook in which one line is another. */
+const deployHook = (from: string, to: string): void => {
+  const text = `deployHook:
+  host: forge
+  stack: prod
+  names: [deploy.example.org]
+  tls: acme
+  forge: { kind: gitea, url: "https://forge.example.org", repository: timmy/config }
+  backend: s3://state
+  node: /opt/node
+`;
+  if (!text.includes(from)) throw new Error(`the hook has no ${from}`);
+  append("fleet.yaml", text.replace(from, to));
+};
+
 const mistakes: Mistake[] = [
+  {
+    what: "a deploy hook on the stack whose secrets are public",
+    make: () => deployHook("stack: prod", "stack: dev"),
+    in: "fleet.yaml",
+    at: "stack: dev",
+    path: "deployHook.stack",
+    message: "is not accepted",
+    got: '"dev"',
+    allowed: "the name of a stack other than dev",
+  },
+  {
+    what: "a deploy hook for any name",
+    make: () => deployHook("[deploy.example.org]", '["*.example.org"]'),
+    in: "fleet.yaml",
+    at: "names:",
+    path: "deployHook.names[0]",
+    message: "is not accepted",
+    allowed: "a host name in lower case",
+  },
+  {
+    what: "a deploy hook with half a certificate",
+    make: () => deployHook("tls: acme", "tls: { certificate: /etc/ssl/cert.pem }"),
+    in: "fleet.yaml",
+    at: "tls:",
+    path: "deployHook.tls",
+    message: "has the wrong type",
+    allowed: "acme, or a map with the keys certificate and key",
+  },
+  {
+    what: "a deploy hook of an unknown forge",
+    make: () => deployHook("kind: gitea", "kind: forgejo"),
+    in: "fleet.yaml",
+    at: "forge: { kind",
+    path: "deployHook.forge.kind",
+    message: "is not accepted",
+    got: '"forgejo"',
+    allowed: "one of gitea, github; Forgejo is gitea",
+  },
+  {
+    what: "a deploy hook of a branch that is an option",
+    make: () => deployHook("timmy/config }", "timmy/config, branch: --upload-pack=x }"),
+    in: "fleet.yaml",
+    at: "forge: { kind",
+    path: "deployHook.forge.branch",
+    message: "is not accepted",
+    allowed: "the name of a branch",
+  },
+  {
+    what: "a deploy hook whose state would be where its unit cannot write",
+    make: () => deployHook("s3://state", "file:///srv/state"),
+    in: "fleet.yaml",
+    at: "backend:",
+    path: "deployHook.backend",
+    message: "is not accepted",
+    allowed: "file:///var/lib/deploy-converge/<folder>, s3://",
+  },
+  {
+    what: "a deploy hook on a host that is none",
+    make: () => deployHook("host: forge", "host: helm"),
+    in: "fleet.yaml",
+    at: "host: helm",
+    path: "deployHook.host",
+    message: "is no host of the fleet",
+    got: '"helm"',
+    allowed: "tower, forge",
+  },
   {
     what: "an unknown key",
     make: () => append("ezra/house.yaml", "colour: blue"),
@@ -122,6 +206,52 @@ const mistakes: Mistake[] = [
     path: "packages",
     message: "has the wrong type",
     allowed: "a map from package names to {} or {version, held}",
+  },
+  {
+    what: "a URL with a token where the name of its key belongs",
+    make: () =>
+      edit(
+        "bezalel/house.yaml",
+        "deadman:",
+        "deadman:\n  pingUrlKey: https://ping.example/0123456789abcdef0123456789abcdef",
+      ),
+    in: "bezalel/house.yaml",
+    at: "pingUrlKey",
+    path: "deadman.pingUrlKey",
+    message: "is not accepted",
+    got: "(hidden, it may be a secret: 55 characters)",
+    allowed: "the name of an environment variable",
+  },
+  {
+    what: "a forge that a token would reach in clear",
+    make: () => edit("bezalel/house.yaml", "deadman:", forge("http://forge.example", "fleet/houses")),
+    in: "bezalel/house.yaml",
+    at: "url: http",
+    path: "deadman.forge.url",
+    message: "is not accepted",
+    got: '"http://forge.example"',
+    allowed: "a URL with https:, or http: and an address of a private network",
+  },
+  {
+    what: "a repository that is a path out of the API",
+    make: () => edit("bezalel/house.yaml", "deadman:", forge("https://forge.example", "../admin")),
+    in: "bezalel/house.yaml",
+    at: "repository:",
+    path: "deadman.forge.repository",
+    message: "is not accepted",
+    got: '"../admin"',
+    allowed: "owner/name",
+  },
+  {
+    what: "a token of the deadman switch that an agent has as well",
+    make: () =>
+      edit("bezalel/house.yaml", "deadman:", forge("https://f.example", "a/b", "TELEGRAM_BOT_TOKEN")),
+    in: "bezalel/house.yaml",
+    at: "tokenKey:",
+    path: "deadman.forge.tokenKey",
+    message: "is also a key of the agent of allegro, who must not have it",
+    got: '"TELEGRAM_BOT_TOKEN"',
+    allowed: "a key of its own, which no agent gets",
   },
   {
     what: "an unknown key of a host's package",
@@ -671,7 +801,7 @@ test.each([
 
 describe("the fleet as it stands", () => {
   const fleet = loadFleet(WIZARDS);
-  const facts = harnessFacts(fleet.harness.version);
+  const facts = harnessFacts(fleet.houses[0]!.harness.version);
   const cases = fleet.houses.flatMap((house) => ENVIRONMENTS.map((environment) => ({ house, environment })));
 
   test("has three houses on two hosts, in rollout order", () => {
@@ -763,5 +893,40 @@ test("a host has the packages of all hosts and its own, whose keys win one by on
     jq: { version: "1.7-1", held: true },
     git: { held: false },
     rsync: { held: true },
+  });
+});
+
+describe("where the deadman switch calls", () => {
+  const bezalel = () => loadFleet(wizards).houses.find(({ name }) => name === "bezalel")?.deadman;
+
+  test.each([
+    ["https://forge.example/git/", "https://forge.example/git"],
+    ["http://10.1.2.3:3000", "http://10.1.2.3:3000"],
+    ["http://100.101.102.103:3000/", "http://100.101.102.103:3000"],
+  ])("%s is a forge", (url, taken) => {
+    edit("bezalel/house.yaml", "deadman:", forge(url, "fleet/wizard.houses"));
+    expect(bezalel()).toMatchObject({ grace: 600, forge: { url: taken, repository: "fleet/wizard.houses" } });
+  });
+
+  test.each([
+    "http://11.1.2.3",
+    "http://localhost",
+    "https://forge.example/?a=b",
+    "https://u:p@forge.example",
+    "ssh://forge.example",
+    'https://forge.example/"',
+  ])("%s is none", (url) => {
+    edit("bezalel/house.yaml", "deadman:", forge(`'${url}'`, "fleet/houses"));
+    expect(loadError().problems.map(({ path }) => path)).toEqual(["deadman.forge.url"]);
+  });
+
+  test("a key in the fleet's defaults that an agent has as well is told at its place there", () => {
+    edit("fleet.yaml", "    dryRun: false", "    dryRun: false\n    pingUrlKey: GITEA_TOKEN");
+    const [problem] = loadError().problems;
+    expect(problem).toMatchObject({
+      path: "defaults.deadman.pingUrlKey",
+      line: lineOf("fleet.yaml", "pingUrlKey: GITEA"),
+    });
+    expect(problem?.message).toContain("also a key of the agent of bezalel, ezra, allegro");
   });
 });

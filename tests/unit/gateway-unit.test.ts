@@ -16,6 +16,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import { gatewayUnit, homeUnit, type GatewayUnit } from "../../components/gateway/unit.ts";
+import { stopSeconds } from "../../provider/host/deadline.ts";
 
 const valid: GatewayUnit = {
   house: "bezalel",
@@ -61,15 +62,16 @@ describe("the unit", () => {
   const unit = directives(gatewayUnit(valid));
 
   test("runs the harness as the house's user, under the release's configuration", () => {
-    expect(unit.get("ExecStart")).toEqual(["/opt/hermes/venv/bin/python -m hermes_cli.main gateway run"]);
+    expect(unit.get("ExecStart")).toEqual([
+      "/bin/sh /srv/wizards/bezalel/current/gateway/start-gateway.sh /srv/wizards/bezalel/current",
+    ]);
     expect(unit.get("User")).toEqual(["wizard-bezalel"]);
     expect(unit.get("Group")).toEqual(["wizard-bezalel"]);
     expect(unit.get("Environment")).toEqual([
       "HOME=/srv/wizards/bezalel/home",
       "USER=wizard-bezalel",
       "LOGNAME=wizard-bezalel",
-      "PATH=/opt/hermes/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-      "VIRTUAL_ENV=/opt/hermes/venv",
+      "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
       "HERMES_HOME=/srv/wizards/bezalel/home",
       "HERMES_MANAGED_DIR=/srv/wizards/bezalel/current",
       "HERMES_GATEWAY_MAX_STARTS=0",
@@ -124,7 +126,10 @@ describe("the unit", () => {
     [20, "50"],
     [600, "630"],
   ])("leaves time to drain: %i s", (drainTimeout, expected) => {
-    expect(directives(gatewayUnit({ ...valid, drainTimeout })).get("TimeoutStopSec")).toEqual([expected]);
+    const text = gatewayUnit({ ...valid, drainTimeout });
+    expect(directives(text).get("TimeoutStopSec")).toEqual([expected]);
+    // What may be waited for is read there.
+    expect(stopSeconds(text)).toBe(Number(expected));
   });
 
   test("only the home is writable", () => {
@@ -156,8 +161,7 @@ describe("the unit", () => {
 
   test.runIf(canAnalyze)("systemd finds nothing wrong with them", () => {
     const file = join(folder, "hermes-bezalel.service");
-    // The harness is not installed here; any program stands for its interpreter.
-    const text = gatewayUnit(valid).replaceAll("/opt/hermes/venv/bin/python", "/bin/sh");
+    const text = gatewayUnit(valid);
     const home = join(folder, "wizard-home-bezalel.service");
     const verify = (): string => analyze("verify", file, home).stderr;
     writeFileSync(file, text);

@@ -77,7 +77,7 @@ function call(command: string, path: string, at = home()) {
   return { status, stdout, stderr };
 }
 
-function run(command: "apply" | "compare", path: string): Answer {
+function run(command: "apply" | "compare" | "withdraw", path: string): Answer {
   const { status, stdout, stderr } = call(command, path);
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
   expect(stdout.trim().split("\n")).toHaveLength(1);
@@ -281,6 +281,51 @@ describe("the script of a job", () => {
   });
 });
 
+describe("withdraw", () => {
+  const release = (text: string): string => {
+    const path = wanted(job("a", { script: "x.sh" }), job("b"));
+    mkdirSync(join(folder, "scripts"), { recursive: true });
+    writeFileSync(join(folder, "scripts/x.sh"), text);
+    return path;
+  };
+  const script = () => join(home(), "scripts/x.sh");
+
+  test("takes out ours, those of earlier releases too, and leaves the agent's as they are", () => {
+    const path = release("echo 1\n");
+    run("apply", path);
+    there(AGENTS, ...jobs(), job("of an earlier release"), job("of another house", { id: id("x", "ezra") }));
+    const others = [AGENTS, jobs().at(-1)];
+    expect(problems(run("withdraw", path))).toEqual([
+      "a unwanted",
+      "b unwanted",
+      "of an earlier release unwanted",
+    ]);
+    expect(jobs()).toEqual(others);
+    expect(existsSync(script())).toBe(false);
+    const written = statSync(file()).mtimeMs;
+    expect(problems(run("withdraw", path))).toEqual([]);
+    expect(statSync(file()).mtimeMs).toBe(written);
+  });
+
+  test("leaves a script that the agent has changed, and one that a job of its own runs", () => {
+    const path = release("echo 1\n");
+    run("apply", path);
+    there({ ...AGENTS, script: "x.sh" }, { ...AGENTS, script: ["odd"] }, ...jobs());
+    run("withdraw", path);
+    expect(readFileSync(script(), "utf8")).toBe("echo 1\n");
+    there();
+    writeFileSync(script(), "echo changed\n");
+    run("withdraw", path);
+    expect(readFileSync(script(), "utf8")).toBe("echo changed\n");
+  });
+
+  test("makes nothing where the gateway has never been", () => {
+    rmSync(join(home(), "cron"), { recursive: true });
+    expect(problems(run("withdraw", release("echo 1\n")))).toEqual([]);
+    expect(readdirSync(home())).toEqual([]);
+  });
+});
+
 const hostile: [string, () => void, RegExp][] = [
   ["a link in place of the file", () => symlinkSync("/etc/passwd", file()), /jobs\.json is no regular file/],
   ["a pipe", () => execFileSync("mkfifo", [file()]), /jobs\.json is no regular file/],
@@ -302,21 +347,24 @@ const hostile: [string, () => void, RegExp][] = [
 ];
 
 describe.each(hostile)("%s", (_what, make, message) => {
-  test.each(["apply", "compare"] as const)("%s refuses in a line, and changes nothing", (command) => {
-    make();
-    const list = () =>
-      execFileSync("find", [folder, "-not", "-name", ".jobs.lock", "-printf", "%p %y %s %m\n"], {
-        encoding: "utf8",
-      });
-    const release = wanted(job("a"));
-    const before = list();
-    const { status, stdout, stderr } = call(command, release);
-    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
-    expect(stderr).toMatch(message);
-    expect(stderr.trim().split("\n")).toHaveLength(1);
-    expect(stderr).not.toContain("canary");
-    expect(list()).toBe(before);
-  });
+  test.each(["apply", "compare", "withdraw"] as const)(
+    "%s refuses in a line, and changes nothing",
+    (command) => {
+      make();
+      const list = () =>
+        execFileSync("find", [folder, "-not", "-name", ".jobs.lock", "-printf", "%p %y %s %m\n"], {
+          encoding: "utf8",
+        });
+      const release = wanted(job("a"));
+      const before = list();
+      const { status, stdout, stderr } = call(command, release);
+      expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+      expect(stderr).toMatch(message);
+      expect(stderr.trim().split("\n")).toHaveLength(1);
+      expect(stderr).not.toContain("canary");
+      expect(list()).toBe(before);
+    },
+  );
 });
 
 describe("the lock", () => {
@@ -400,6 +448,6 @@ test("a home of another account is refused, whoever asks", () => {
 test("wrong usage says what is right", () => {
   expect(call("merge", "x")).toMatchObject({
     status: 2,
-    stderr: "usage: merge-jobs.py apply|compare|findings <file> <home>\n",
+    stderr: "usage: merge-jobs.py apply|compare|withdraw|findings <file> <home>\n",
   });
 });

@@ -2,6 +2,7 @@
  * Passing and failing cases of every rule, as data. Each changes one thing of a wizard's release that passes, or describes
  * a resource of its own; a failing one names words of the violation. Exactly the named rule speaks.
  */
+import { guardUnit } from "../../components/metadata/guard.ts";
 import { parse, stringify } from "yaml";
 
 import { hostKey, RELEASE, type Registered } from "./policies-fixture.ts";
@@ -197,7 +198,7 @@ export const RELEASE_CASES: readonly Case[] = [
     "[Service]\nEnvironment=ANTHROPIC_API_KEY=x\n",
     "Environment",
   ),
-  unit(BANNED, "a unit's program", "gateway run", "gateway run --provider anthropic", "ExecStart"),
+  unit(BANNED, "a unit's program", "start-gateway.sh", "start-gateway.sh --provider anthropic", "ExecStart"),
   change(
     BANNED,
     "a job's script",
@@ -624,6 +625,36 @@ export const RELEASE_CASES: readonly Case[] = [
     },
     "holds the value of API_SERVER_KEY",
   ),
+  change(
+    "secrets-stay-secret",
+    "a value of root's",
+    (house) => {
+      house.inputs.files["deadman/secrets.conf"] = { content: "PING_URL=https://ping.example/b\n" };
+      house.append("channel_aliases.json", "# https://ping.example/b");
+    },
+    "holds the value of PING_URL",
+  ),
+  change(
+    "secrets-stay-secret",
+    "a value of root's for the agent",
+    (house) => {
+      house.inputs.files["deadman/secrets.conf"] = { content: "FORGE_TOKEN=0123456789abcdef\n" };
+      house.append(".env", "GITEA_TOKEN=0123456789abcdef");
+    },
+    "holds the value of FORGE_TOKEN",
+  ),
+  change(
+    "secrets-stay-secret",
+    "a value of the agent's for root",
+    (house) => {
+      const [, value = ""] = /^API_SERVER_KEY=(.*)$/m.exec(house.inputs.files[".env"]?.content ?? "") ?? [];
+      house.inputs.files["deadman/secrets.conf"] = { content: `FORGE_TOKEN=${value}\n` };
+    },
+    "holds the value of API_SERVER_KEY",
+  ),
+  change("secrets-stay-secret", "values of root's where they belong", (house) => {
+    house.inputs.files["deadman/secrets.conf"] = { content: "FORGE_TOKEN=hT7vQ2mZx9Kp4LwR8sYb3Nc6\n" };
+  }),
   cron(
     "secrets-stay-secret",
     "a key in a command",
@@ -852,6 +883,8 @@ export const HOOK: Inputs = {
   hosts: ["deploy.example.org"],
   url: "https://deploy.example.org/hooks/deploy",
   listen: "127.0.0.1:9000",
+  host: { name: "helm", transport: "local", root: ".dev/hosts/helm" },
+  signedCommits: true,
 };
 export const DROPLET: Inputs = {
   ...{ region: "fra1", size: "s-1vcpu-2gb", tags: ["wizard-houses"], backups: true, sshKeys: ["3b:16"] },
@@ -979,6 +1012,54 @@ export const RESOURCE_CASES: readonly ResourceCase[] = [
     what: "a public address",
     resources: hook({ listen: "203.0.113.9:9000" }),
     says: "listen is plain HTTP",
+  },
+
+  {
+    rule: "deploy-hook-alone",
+    what: "a hook that is shown twice",
+    resources: [...hook({}), ...hook({})],
+  },
+  {
+    rule: "deploy-hook-alone",
+    what: "a second hook",
+    resources: [...hook({}), resource("hook", { ...HOOK, host: LOCAL }, "another")],
+    says: "another: host.name is a second hook beside hook",
+  },
+  {
+    rule: "deploy-hook-alone",
+    what: "a hook that is nowhere",
+    resources: hook({ host: undefined }),
+    says: "hook: host.name is missing",
+  },
+  { rule: "deploy-hook-commits", what: "signed commits", resources: hook({}) },
+  {
+    rule: "deploy-hook-commits",
+    what: "any commit",
+    resources: hook({ signedCommits: false }),
+    says: "signedCommits is off",
+  },
+  {
+    rule: "deploy-hook-commits",
+    what: "nothing said",
+    resources: hook({ signedCommits: undefined }),
+    says: "signedCommits is off",
+  },
+  {
+    rule: "secrets-stay-secret",
+    what: "a credential of systemd's",
+    resources: files("/etc/credstore/x", { content: String(HOOK["secret"]), mode: "0600" }),
+  },
+  {
+    rule: "file-modes",
+    what: "a credential that its group may read",
+    resources: files("/etc/credstore/x", { mode: "0640" }),
+    says: "mode gives rights it should not",
+  },
+  {
+    rule: "file-modes",
+    what: "a credential that everybody may read",
+    resources: files("/etc/credstore/x", {}),
+    says: "mode gives rights it should not",
   },
 
   { rule: "droplet", what: "as wanted", resources: droplets({}, {}) },
@@ -1116,6 +1197,13 @@ export const RESOURCE_CASES: readonly ResourceCase[] = [
     says: "looks like a key",
   },
   { rule: "unit-hardened", what: "a unit of the host", resources: hostUnit(HOST_UNIT) },
+  { rule: "unit-hardened", what: "the guard of a droplet's metadata", resources: hostUnit(guardUnit()) },
+  {
+    rule: "unit-hardened",
+    what: "a guard that does more as root",
+    resources: hostUnit(guardUnit().replace(/^ExecStart=.*$/m, "$&\nExecStartPost=/usr/bin/true")),
+    says: "User is not allowed",
+  },
   {
     rule: "unit-hardened",
     what: "a root unit of the host",

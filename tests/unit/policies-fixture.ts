@@ -6,6 +6,7 @@ import type { ResourceValidationArgs, StackValidationArgs } from "@pulumi/policy
 import * as pulumi from "@pulumi/pulumi";
 
 import { ENVIRONMENTS, type Environment, loadFleet, renderHouse } from "../../fleet/index.ts";
+import type { DeployHookSettings } from "../../fleet/model.ts";
 import { loadRulebook } from "../../fleet/load.ts";
 import type { Rulebook } from "../../fleet/rules/model.ts";
 import { allPolicies } from "../../policies/rules.ts";
@@ -63,7 +64,7 @@ export async function wizardResources(environment: Environment): Promise<Registe
   const hosts = Object.keys(fleet.hosts);
   for (const house of fleet.houses) {
     const rendered = renderHouse(fleet, house, environment);
-    const { port, user } = fleet.hosts[house.host] ?? { port: 22, user: "root" };
+    const { port, user } = { port: 22, user: "root", ...fleet.hosts[house.host] };
     const number = hosts.indexOf(house.host);
     const made = new WizardHouse(house.name, {
       host: {
@@ -72,12 +73,36 @@ export async function wizardResources(environment: Environment): Promise<Registe
       },
       house,
       rendered,
-      harness: fleet.harness,
       keys: Object.fromEntries(rendered.keys.map((key) => [key, pulumi.secret(`${key}-${CANARY}`)])),
       salt: "wizard-houses/test",
     });
     await new Promise((resolve) => made.summary.release.apply(resolve));
   }
+  return registered;
+}
+
+/** Resources of a deploy hook as the component makes them. */
+export async function hookResources(
+  hook: DeployHookSettings,
+  secrets: readonly string[],
+): Promise<Registered[]> {
+  await mocked;
+  const registered: Registered[] = [];
+  recording = registered;
+  const { DeployHook } = await import("../../components/deploy-hook.ts");
+  const host = {
+    ...({ name: hook.host, transport: "ssh", address: "203.0.113.9", port: 22, user: "root" } as const),
+    hostKey: hostKey(9),
+  };
+  const wrapped = secrets.map((secret) => pulumi.secret(secret));
+  new DeployHook("deploy-hook", {
+    host,
+    hook,
+    secrets: wrapped,
+    packages: {},
+    claimant: "wizard-houses/test",
+  });
+  await pulumi.runtime.disconnect();
   return registered;
 }
 

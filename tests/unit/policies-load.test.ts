@@ -49,6 +49,15 @@ interface Refusal {
   says: string;
 }
 
+const HOOK_ON_TOWER = `deployHook:
+  host: tower
+  stack: prod
+  names: [deploy.example.org]
+  forge: { kind: gitea, url: "https://forge.example.org", repository: timmy/config }
+  backend: s3://state
+  node: /opt/node
+`;
+
 const refusals: Refusal[] = [
   {
     rule: "banned-provider",
@@ -160,6 +169,13 @@ const refusals: Refusal[] = [
     says: "is too frequent",
   },
   {
+    rule: "deploy-hook-alone",
+    what: "a deploy hook beside a wizard",
+    make: () => append("fleet.yaml", HOOK_ON_TOWER),
+    at: "fleet.yaml: deployHook.host",
+    says: "has an agent on it: ezra, allegro",
+  },
+  {
     rule: "ports-unique",
     what: "two houses on one port",
     make: () => edit("allegro/house.yaml", "health: 8641", "health: 8643"),
@@ -225,7 +241,29 @@ const refusals: Refusal[] = [
     at: "fleet.yaml: hosts.forge.hostKey",
     says: "is the key of host tower too",
   },
+  {
+    rule: "droplet",
+    what: "a size that is not allowed",
+    make: () => rent("{region: fra1, size: m-32vcpu-256gb}"),
+    at: "fleet.yaml: hosts.forge.droplet.size",
+    says: "is not allowed",
+  },
+  {
+    rule: "firewall-closed",
+    what: "SSH for the world",
+    make: () => rent("{region: fra1, size: s-1vcpu-2gb, inbound: [{port: 22, from: [0.0.0.0/0]}]}"),
+    at: "fleet.yaml: hosts.forge.droplet.inbound[0]",
+    says: "is open to the world",
+  },
 ];
+
+function rent(droplet: string): void {
+  edit("fleet.yaml", "address: 203.0.113.20\n    user: root", `droplet: ${droplet}`);
+  append(
+    "fleet.yaml",
+    `digitalocean: {sshKeys: {ada: ssh-ed25519 ${"A".repeat(68)}}, sshFrom: [203.0.113.9]}`,
+  );
+}
 
 describe.each(refusals)("$rule: $what", ({ make, at, says }) => {
   test("stops the fleet from loading", () => {
@@ -283,6 +321,7 @@ describe("settings", () => {
     ["soul-gate", "  soul-gate: {remoteHosts: [evil.example]}", "an endpoint"],
     ["cron-safe", "  cron-safe: {everyMinutes: 1}", "a job"],
     ["ssh-pinned", "  ssh-pinned: {sharedKeys: true}", "a key"],
+    ["droplet", "  droplet: {sizes: {m-32vcpu-256gb: 50}}", "a size"],
     ["secrets-stay-secret", "  secrets-stay-secret: {public: [hT7vQ2mZx9Kp4LwR8sYb3Nc6]}", "a word"],
     ["deadman-present", "  deadman-present: {maxGrace: 86400}", "a grace"],
     ["request-log-present", "  request-log-present: {maxTotal: 1000000000000}", "a log"],

@@ -30,6 +30,7 @@ import {
   printable,
   type Facts,
 } from "../../provider/host/facts.ts";
+import type { Piece } from "../../provider/host/payload.ts";
 import { localTransport } from "../../provider/host/local.ts";
 import { openSession, type Session } from "../../provider/host/session.ts";
 import { planScript, type Step } from "../../provider/host/steps.ts";
@@ -59,6 +60,8 @@ function open(): Session {
 }
 
 const at = (file: string) => path.join(root, file);
+/** What a script reads, where no file of this machine is part of it. */
+const contents = (payload: Piece[]): Buffer => Buffer.concat(payload as Buffer[]);
 const look = (...paths: string[]): Promise<Facts> => session.observe({ ...noFacts, paths });
 const change = (...steps: Step[]) => session.change({ lock: "/srv/h/.lock", steps });
 const owned = { owner: "wizard-x", group: "wizard-x" };
@@ -332,6 +335,22 @@ describe("steps", () => {
     expect(told[0]).toContain("owners are recorded but not set");
   });
 
+  it("go on only while a link points where it did when it was looked at", async () => {
+    mkdirSync(at("srv/h"), { recursive: true });
+    symlinkSync("releases/a", at("srv/h/current"));
+    const still = (path: string, target: string) =>
+      change({ do: "still", path, target }, { do: "touch", path: "/srv/h" });
+    await still("/srv/h/current", "releases/a");
+    await still("/srv/h/known-good", "");
+    await expect(still("/srv/h/current", "releases/b")).rejects.toThrow(
+      /srv\/h\/current has changed meanwhile: it points to releases\/a, and no more to releases\/b; nothing was changed$/,
+    );
+    await expect(still("/srv/h/current", "")).rejects.toMatchObject({ aftermath: "as-before" });
+    await expect(still("/srv/h/known-good", "releases/a")).rejects.toThrow(
+      "it points to nothing, and no more",
+    );
+  });
+
   it("fail with the host's words and stop there", async () => {
     const failing = change(
       { do: "rename", path: "/srv/h/none", to: "/srv/h/else" },
@@ -369,7 +388,7 @@ describe("steps", () => {
     const length = Buffer.byteLength(text);
     const run = () =>
       execFileSync("sh", ["-c", `eval "$(head -c ${length})"`], {
-        input: Buffer.concat([Buffer.from(text), payload]),
+        input: Buffer.concat([Buffer.from(text), contents(payload)]),
         stdio: "pipe",
       });
     expect(run).toThrow(/the sender is gone/);
@@ -382,7 +401,7 @@ describe("steps", () => {
       { do: "file", path: "/srv/h/f", mode: "0640", content: "x".repeat(1000), ...owned },
     ];
     const { text, payload } = planScript({ lock: "/srv/h/.lock", steps }, { prefix: root, owners: false });
-    const input = Buffer.concat([Buffer.from(text), payload.subarray(0, 400)]);
+    const input = Buffer.concat([Buffer.from(text), contents(payload).subarray(0, 400)]);
     const length = Buffer.byteLength(text);
     expect(() => execFileSync("sh", ["-c", `eval "$(head -c ${length})"`], { input, stdio: "pipe" })).toThrow(
       /cut off/,
@@ -394,7 +413,7 @@ describe("steps", () => {
     const steps: Step[] = [{ do: "file", path: "/f", mode: "0600", content: "CANARY", ...owned }];
     const { text, payload } = planScript({ lock: "/l/.lock", steps }, { prefix: "", owners: true });
     expect(text).not.toContain("CANARY");
-    expect(payload.toString()).toBe("CANARY");
+    expect(contents(payload).toString()).toBe("CANARY");
   });
 
   it("go one after another, under the house's lock", async () => {
@@ -419,7 +438,7 @@ describe.runIf(process.getuid?.() === 0)("steps in a folder that an agent may wr
   const live = (...steps: Step[]) => {
     const plan = { lock: at("lock"), steps };
     const { text, payload } = planScript(plan, { prefix: "", owners: true });
-    return spawnSync("sh", ["-c", text], { input: payload, encoding: "utf8" });
+    return spawnSync("sh", ["-c", text], { input: contents(payload), encoding: "utf8" });
   };
   const linking = (as?: string): Step => ({
     do: "link",
@@ -480,6 +499,22 @@ describe.runIf(process.getuid?.() === 0)("steps in a folder that an agent may wr
     });
     expect(no.status).toBe(76);
     expect(no.stderr).toMatch(/why\n.*check of the release failed/);
+  });
+
+  it("tell what could not be taken out again, and are done all the same", async () => {
+    const words = "cron/jobs.json is not JSON, after sk-0123456789abcdef";
+    const taking = (program: string): Step => ({
+      ...({ do: "withdraw", as: AGENT } as const),
+      argv: ["/bin/sh", "-c", program],
+    });
+    await change(taking(`echo '${words}' >&2; exit 1`), { do: "ensure-folder", path: "/after" });
+    expect(existsSync(at("after"))).toBe(true);
+    expect(told.at(-1)).toBe(
+      "host forge: cron/jobs.json is not JSON, after (hidden)\n  what is ours stays in what games keeps, and the rest goes on",
+    );
+    const before = told.length;
+    await change(taking("echo noise >&2"), { ...taking(""), argv: ["/none/such"] } as Step);
+    expect(told).toHaveLength(before);
   });
 
   it("says who holds the lock", async () => {

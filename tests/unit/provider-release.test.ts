@@ -3,6 +3,8 @@ import { describe, expect, it } from "vitest";
 
 import { CannotLook, Conflict, LeftAlone } from "../../provider/errors.ts";
 import type { Fact, Facts, FolderEntry, UnitState } from "../../provider/host/facts.ts";
+import { LONGEST } from "../../provider/host/deadline.ts";
+import { shellText } from "../../provider/host/shell.ts";
 import type { Step } from "../../provider/host/steps.ts";
 import { changes } from "../../provider/diff.ts";
 import { check, diff } from "../../provider/operations.ts";
@@ -85,6 +87,7 @@ function facts(inputs: Values, over: Record<string, Fact> = {}, releases?: Folde
     accounts: new Map(),
     units: new Map(),
     packages: undefined,
+    harnesses: undefined,
   };
 }
 
@@ -292,7 +295,13 @@ describe("plan", () => {
     }
     const result = release.reconcile(next, state(inputs), there);
     const steps = said(result.plan.steps);
-    expect(result.outputs).toEqual({ release: nextId, previous: id, knownGood: nextId, held: "" });
+    expect(result.outputs).toEqual({
+      release: nextId,
+      previous: id,
+      knownGood: nextId,
+      held: "",
+      refused: [],
+    });
     expect(steps.slice(steps.indexOf("commit"))).toEqual([
       "commit",
       `touch ${HOUSE}/releases/${nextId}/cron/wizard-ezra`,
@@ -854,6 +863,37 @@ describe("on a live host", () => {
       expect(all).not.toContain(`link ${HOUSE}/known-good releases/${wanted}`);
     });
 
+    const stopping = (seconds: number, deadline: number): Values => {
+      const content = `[Service]\nTimeoutStopSec=${seconds}\n`;
+      const unit = { ...(inputs["units"] as Values), [UNIT]: { content, restartOn: ["config.yaml"] } };
+      return declare({
+        units: unit,
+        files: { "config.yaml": { content: "a: 2\n" } },
+        health: { unit: UNIT, deadline },
+      });
+    };
+    it.each<[string, Values, Values | undefined, number]>([
+      ["that is the first", stopping(50, 60), undefined, 300 + 2 * (50 + 60)],
+      ["while a long job is at work", stopping(330, 60), stopping(330, 60), 300 + 2 * (330 + 60)],
+      ["that may take long to be well", stopping(50, 600), stopping(50, 60), 300 + 2 * (50 + 600)],
+      ["whose way back waits longer", stopping(50, 60), stopping(330, 600), 300 + 2 * (330 + 600)],
+    ])("%s has time for all it waits for, there and back", (_what, next, old, deadline) => {
+      const host = { ...bare(next), units: new Map([[UNIT, dead]]) };
+      const { plan: whole } = release.reconcile(next, old && state(old), host);
+      expect(said(whole.steps)).toContain("start-over");
+      expect(whole.deadline).toBe(deadline);
+    });
+
+    it("is not given up by the timer that would revert it while that time lasts", () => {
+      expect(shellText("revert")).toContain(`take_lock "$1/.lock" ${LONGEST} 73`);
+    });
+
+    it("that is taken down has it too", () => {
+      const there = live(facts(inputs), well);
+      const next = stopping(330, 60);
+      expect(release.remove(state(next), there).deadline).toBe(300 + 2 * 330);
+    });
+
     it("can be undone by what lies on the host before it begins", () => {
       const lines = deeds(reconcile(there()).steps);
       expect(lines[0]).toBe(`begin ${HOUSE} ${wanted} "\${1:-}"`);
@@ -872,6 +912,25 @@ describe("on a live host", () => {
       expect(lines).toContain(`remove /etc/systemd/system/multi-user.target.wants/${UNIT}`);
       expect(lines).toContain(`remove /etc/cron.d/wizard-ezra`);
       expect(lines.at(-1)).toMatch(new RegExp(`^told ${HOUSE} 82 `));
+    });
+
+    it("has the unit that reverts at boot in its place before it puts anything into force", () => {
+      const boot = Object.keys(releaseInputs(configChanged).units).find((unit) => unit.includes("-boot-"))!;
+      const nothing = bare(configChanged);
+      const all = said(reconcile({ ...nothing, units: new Map([[UNIT, dead]]) }, undefined).steps);
+      const places = [`/etc/systemd/system/${boot}`, `/etc/systemd/system/multi-user.target.wants/${boot}`];
+      const at = places.map((place) => all.findIndex((step) => step.startsWith(`link ${place} `)));
+      expect(at).not.toContain(-1);
+      expect(Math.max(...at)).toBeLessThan(all.indexOf(`link ${HOUSE}/current releases/${wanted}`));
+    });
+
+    it("that was the first, and was cut before it put anything into force, is begun anew", () => {
+      const nothing = { ...bare(configChanged), units: new Map([[UNIT, dead]]) };
+      nothing.folders.set(`${HOUSE}/pending`, [{ name: `release-${wanted}`, modified: 1 }]);
+      const { steps, confirm } = reconcile(nothing, undefined);
+      expect(said(steps)[0]).toBe("forget-pending");
+      expect(said(steps)).toContain(`link ${HOUSE}/current releases/${wanted}`);
+      expect(said(confirm!)).toContain("confirmed");
     });
 
     it("goes back to the last good release where the running one is no choice", () => {
@@ -1012,11 +1071,59 @@ describe("on a live host", () => {
         expect(changes(asking, seen.inputs)).toEqual([]);
       });
 
+      it.each([
+        ["its home stays", {}, true],
+        ["its home goes as well", { onDestroy: "remove-all" }, false],
+      ])("are taken out when the house is taken down, if %s", (_, more, taken) => {
+        const leaving = declare({ ...extra, ...more, jobs: { ...jobs, withdraw: ["/bin/withdraw"] } });
+        const steps = release.remove(state(leaving), live(facts(leaving), well)).steps;
+        const at = steps.findIndex((step) => step.do === "withdraw");
+        expect(at !== -1).toBe(taken);
+        if (!taken) return;
+        expect(steps[at]).toEqual({ do: "withdraw", as: "wizard-ezra", argv: ["/bin/withdraw"] });
+        // The gateway is stopped by then, and the release's script is still there.
+        const place = (wanted: (step: Step) => boolean): number => steps.findIndex(wanted);
+        expect(place((step) => step.do === "stop-unit")).toBeLessThan(at);
+        expect(place((step) => step.do === "remove" && step.path === `${HOUSE}/current`)).toBeGreaterThan(at);
+      });
+
+      it("are not asked after where nothing is in force any more", () => {
+        const leaving = declare({ ...extra, jobs: { ...jobs, withdraw: ["/bin/withdraw"] } });
+        const host = live(facts(leaving, { [`${HOUSE}/current`]: { kind: "absent" } }), well);
+        expect(release.remove(state(leaving), host).steps.map((step) => step.do)).not.toContain("withdraw");
+      });
+
       it("are none of ours in a folder that stands for a host", () => {
         const there = facts(sharing);
         expect(merged(there)).toBe(true);
         expect(plan(sharing, bare(sharing)).join()).not.toContain("merge");
       });
+    });
+
+    it.each<[string, Values, string[]]>([
+      ["nothing is known of it", {}, []],
+      ["it is well", { held: "", refused: [], release: "0123456789abcdef" }, []],
+      [
+        "the house is held",
+        { held: "2026-01-01T00:00:00Z silent" },
+        ["is left alone since 2026-01-01T00:00:00Z silent"],
+      ],
+      [
+        "it failed here",
+        { held: "", refused: ["self"], release: "0123456789abcdef" },
+        ["is refused, since it failed"],
+      ],
+      ["it failed here and runs all the same", { held: "", refused: ["self"], release: "self" }, []],
+    ])("a preview of an update tells what the last look has seen: %s", (_, outputs, expected) => {
+      const inputs = declare({ ...extra, hold: "/var/lib/wizard-houses/ezra/deadman_active" });
+      const self = (value: unknown) => (value === "self" ? inputs["release"] : value);
+      const seen = Object.entries(outputs).map(([key, value]) => [
+        key,
+        Array.isArray(value) ? value.map(self) : self(value),
+      ]);
+      const said = release.foreseen!(inputs, Object.fromEntries(seen) as Values);
+      expect(said).toHaveLength(expected.length);
+      expected.forEach((words, index) => expect(said[index]).toContain(words));
     });
 
     it("is refused while the house is held", () => {
@@ -1034,6 +1141,12 @@ describe("on a live host", () => {
   it.each<[string, Values, string]>([
     ["health", { health: { heartbeat: "home/beat" } }, "who may read them"],
     ["restartOn", { units: { [UNIT]: { content: "", restartOn: ["none"] } } }, "names none"],
+    [
+      "health",
+      { health: { http: "http://h/", stableFor: 9, deadline: 9 } },
+      "deadline of 9 s; allowed: less",
+    ],
+    ["health", { health: { http: "http://h/", stableFor: 60 } }, "deadline of 60 s; allowed: less"],
     ["health", { units: {}, health: { http: "http://h/" } }, "the release has none"],
     ["health", { health: { unit: "other.service" } }, `one of ${UNIT}`],
     ["traces", { traces: ["/var/lib"] }, "three parts or more"],
@@ -1051,5 +1164,85 @@ describe("on a live host", () => {
     expect(check(release, { ...given, units: { [UNIT]: unit } }).failures).toEqual([]);
     const { failures } = check(release, { ...given, units: { [UNIT]: unit }, ...over });
     expect(failures.map(({ reason }) => reason).join()).toContain(words);
+  });
+});
+
+describe("the harness of a release", () => {
+  const ID = "0.19.0-0123456789ab";
+  const AT = `/opt/hermes/${ID}`;
+  const UNIT = "hermes-ezra.service";
+  const units = { [UNIT]: { content: "[Service]\n", restartOn: ["config.yaml", "harness"] } };
+  const inputs = declare({ harness: AT, units });
+  const link = (id: unknown): string => `${HOUSE}/releases/${String(id)}/harness`;
+  const to = (target: string): Fact => ({ kind: "link", target });
+  const RUNNING: UnitState = {
+    ...{ load: "loaded", active: "active", sub: "running", result: "success", stale: false, dropIns: [] },
+  };
+  /** A live host on which all is as declared but for what is said. */
+  const there = (over: Record<string, Fact> = {}, harness?: "whole" | "half"): Facts => ({
+    ...facts(inputs, {
+      [link(inputs["release"])]: to(AT),
+      [`${HOUSE}/current/harness`]: to(AT),
+      [`/run/wizard-houses/restart/${UNIT}`]: { kind: "absent" },
+      ...over,
+    }),
+    units: new Map([[UNIT, RUNNING]]),
+    ...(harness && {
+      harnesses: {
+        ...{ readable: true, machine: "x86_64", claims: [], wheels: new Set<string>() },
+        states: new Map([[ID, { kind: harness }]]),
+      },
+    }),
+  });
+  const drift = (found: Facts): string[] =>
+    changes(release.observe(state(inputs), found)!.inputs, inputs).map(({ path }) => formatPath(path));
+
+  it("is part of the id, a name of the layout's own, and something that a unit may be restarted on", () => {
+    expect(inputs["release"]).not.toBe(declare({ harness: "/opt/hermes/venv", units })["release"]);
+    const base = { host: { name: "t", transport: "local", root: "x" }, house: HOUSE, group: "g", salt: "s" };
+    const refused = (more: Values): string =>
+      check(release, { ...base, files: {}, ...more })
+        .failures.map(({ reason }) => reason)
+        .join();
+    expect(refused({ files: { harness: { content: "" } } })).toContain("the layout uses these");
+    expect(refused({ units })).toContain("names harness, which is not a file of this release");
+  });
+
+  it("is linked before the release is in its place", () => {
+    const steps = plan(inputs, bare(inputs));
+    const staged = `${HOUSE}/releases/.${String(inputs["release"])}.staged`;
+    expect(steps.indexOf(`link ${staged}/harness ${AT}`)).toBeGreaterThan(0);
+    expect(steps.indexOf(`link ${staged}/harness ${AT}`)).toBeLessThan(
+      steps.findIndex((step) => step.startsWith(`rename ${staged}`)),
+    );
+  });
+
+  it("agrees", () => {
+    expect(drift(there())).toEqual([]);
+    expect(plan(inputs, there(), inputs)).toEqual([]);
+  });
+
+  it.each<[string, Fact, string[]]>([
+    ["another one", to("/opt/hermes/venv"), []],
+    ["nothing", { kind: "absent" }, []],
+    ["a folder", { kind: "directory", mode: "0755", owner: "", group: "" }, ["displace"]],
+  ])("is drift where the link leads to %s, and put right", (_, fact, before) => {
+    const found = there({ [link(inputs["release"])]: fact });
+    expect(drift(found)).toEqual(["harness"]);
+    const steps = plan(inputs, found, inputs);
+    expect(steps.map((step) => step.split(" ")[0])).toEqual([...before, "link"]);
+    expect(steps.at(-1)).toBe(`link ${link(inputs["release"])} ${AT}`);
+  });
+
+  it("restarts the unit where it alone is another one", () => {
+    const found = there({ [`${HOUSE}/current/harness`]: to("/opt/hermes/venv") });
+    expect(plan(inputs, found, inputs)).toContain("restart-unit");
+  });
+
+  it("that is not what was installed is drift of the unit, which may have read it", () => {
+    expect(release.request(inputs, undefined).harnesses).toEqual([ID]);
+    expect(release.request(declare({ harness: "/opt/hermes/venv" }), undefined).harnesses).toEqual([]);
+    expect(drift(there({}, "whole"))).toEqual([]);
+    expect(drift(there({}, "half"))).toEqual([`units["${UNIT}"].running`]);
   });
 });

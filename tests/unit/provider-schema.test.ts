@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import ts from "typescript";
 import { describe, expect, it } from "vitest";
 
-import { resources } from "../../provider/resources/index.ts";
+import { resources, specs } from "../../provider/resources/index.ts";
 import { packageSchema } from "../../provider/schema/package.ts";
 import { checkObject, failureList } from "../../provider/schema/spec.ts";
 import { types } from "../../provider/schema/types.ts";
@@ -49,8 +49,11 @@ describe("the schema and the TypeScript face of the provider", () => {
     ["host:index:Unit", "UnitResourceArgs"],
     ["host:index:User", "UserArgs"],
     ["host:index:Packages", "PackagesArgs"],
+    ["host:index:Harnesses", "HarnessesArgs"],
+    ["host:index:KeyPair", "KeyPairArgs"],
+    ["host:index:HostKey", "HostKeyArgs"],
   ])("%s takes what %s declares", (token, name) => {
-    const { spec } = resources[token]!;
+    const spec = specs[token]!;
     const declared = sdk.get(name)!;
     // A unit outside a house belongs to no part of one.
     const optional = declared.optional.filter(
@@ -68,6 +71,7 @@ describe("the schema and the TypeScript face of the provider", () => {
     ["host:index:CronFile", "CronFileArgs", ["content", "path"]],
     ["host:index:Health", "HealthArgs", []],
     ["host:index:Package", "PackageArgs", []],
+    ["host:index:Harness", "HarnessArgs", ["installed"]],
   ])("type %s is what %s declares", (token, name, computed) => {
     const type = types[token]!;
     expect(of(Object.keys(type.properties), type.required, computed)).toEqual(sdk.get(name));
@@ -84,7 +88,7 @@ describe("the schema and the TypeScript face of the provider", () => {
       >;
     };
     expect(schema.version).toBe("1.2.3");
-    expect(Object.keys(schema.resources).sort()).toEqual(Object.keys(resources).sort());
+    expect(Object.keys(schema.resources).sort()).toEqual(Object.keys(specs).sort());
     for (const match of text.matchAll(/"\$ref":"#\/types\/([^"]+)"/g))
       expect(schema.types).toHaveProperty([match[1]!]);
     const described = [
@@ -115,7 +119,7 @@ describe("checkObject", () => {
     [
       "an unknown property",
       { colour: "red" },
-      ["colour is not a property here; allowed are adopt, check, cron"],
+      ["colour is not a property here; allowed are adopt, backups, check, cron"],
     ],
     ["a missing one", { salt: undefined }, ["salt is required"]],
     ["a wrong type", { keep: "three" }, ["keep must be a whole number, not text"]],

@@ -1,5 +1,6 @@
 /** The loop and what is read of its output, on this machine's shell; login shells that say more than they should. */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -51,10 +52,82 @@ describe("scripts in one shell", () => {
     expect(shell.usable).toBe(true);
   });
 
+  it("get files of this machine as part of it, and nothing of a file that has become shorter", async () => {
+    const file = path.join(folder, "large");
+    const large = Buffer.alloc(3_000_000, "0123456789abcdef");
+    writeFileSync(file, large);
+    const whole = [Buffer.from("before"), { file, bytes: large.length }, Buffer.from("after")];
+    const counted = await run(open(), `head -c ${large.length + 11} | sha256sum`, { payload: whole });
+    const sum = createHash("sha256").update("before").update(large).update("after").digest("hex");
+    expect(counted.stdout.toString()).toBe(`${sum}  -\n`);
+    const longer = [{ file, bytes: large.length + 1 }];
+    await expect(run(open(), `head -c ${large.length + 1} >/dev/null`, { payload: longer })).rejects.toThrow(
+      "changed while it was being sent",
+    );
+  });
+
   it("get their payload whole, whatever is in it", async () => {
     const payload = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 7919) % 256));
     const { stdout } = await run(open(), `head -c ${payload.length}`, { payload });
     expect(stdout.equals(payload)).toBe(true);
+  });
+
+  it("get what is larger than memory piece by piece, no faster than they read it, and their payload behind it", async () => {
+    let sent = 0;
+    const pieces = 64;
+    async function* input(): AsyncGenerator<Buffer> {
+      for (; sent < pieces; sent++) yield await Promise.resolve(Buffer.alloc(1 << 20, sent));
+    }
+    const shell = open();
+    const slow = run(
+      shell,
+      `sleep 0.5; printf 'read\\n'; head -c ${pieces << 20} | sha256sum; head -c 3; printf '\\n'`,
+      {
+        payload: [input(), Buffer.from("end")],
+        onLine: (line) => {
+          // Whoever does not read yet is sent no more than the pipe and a piece or two hold.
+          if (line === "read") expect(sent).toBeLessThan(4);
+          return undefined;
+        },
+      },
+    );
+    const digest = createHash("sha256");
+    for (let piece = 0; piece < pieces; piece++) digest.update(Buffer.alloc(1 << 20, piece));
+    expect(said(await slow)).toEqual([0, `read\n${digest.digest("hex")}  -\nend\n`, ""]);
+    expect(shell.usable).toBe(true);
+  });
+
+  it("that do not read all they are sent end it, without waiting", async () => {
+    let ended = false;
+    async function* endless(): AsyncGenerator<Buffer> {
+      try {
+        for (;;) yield await Promise.resolve(Buffer.alloc(1 << 20));
+      } finally {
+        ended = true;
+      }
+    }
+    const shell = open();
+    expect((await run(shell, "exit 3", { payload: [endless()] })).code).toBe(3);
+    await sleep(50);
+    expect([ended, shell.usable]).toEqual([true, false]);
+  });
+
+  it("hand a large answer on as it comes, within its own bound", async () => {
+    let bytes = 0;
+    const output = { most: 40 << 20, take: (piece: Buffer) => void (bytes += piece.length) };
+    const script = `head -c ${40 << 20} /dev/zero`;
+    expect(said(await run(open(), script, { output }))).toEqual([0, "", ""]);
+    expect(bytes).toBe(40 << 20);
+    await expect(run(open(), script, { output: { ...output, most: 1 << 20 } })).rejects.toThrow("exceeds");
+    await expect(run(open(), script)).rejects.toThrow("exceeds");
+    const full = {
+      most: 1 << 20,
+      take: () =>
+        void (() => {
+          throw new Error("no space left here");
+        })(),
+    };
+    await expect(run(open(), "echo x", { output: full })).rejects.toThrow("no space left here");
   });
 
   it("answer line by line, and are answered", async () => {

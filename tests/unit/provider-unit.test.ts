@@ -1,7 +1,7 @@
 /** The resource Unit on a live host, as data: facts in, steps out. */
 import { describe, expect, it } from "vitest";
 
-import type { Fact, Facts, UnitState } from "../../provider/host/facts.ts";
+import { questionKey, type Fact, type Facts, type UnitState } from "../../provider/host/facts.ts";
 import { check } from "../../provider/operations.ts";
 import { sha256 } from "../../provider/resources/observed.ts";
 import { unit } from "../../provider/resources/unit.ts";
@@ -53,6 +53,7 @@ function facts(state: UnitState | undefined = well, over: Record<string, Fact> =
     answers: new Map(),
     accounts: new Map(),
     packages: undefined,
+    harnesses: undefined,
     units: new Map(state === undefined ? [] : [["webhook.service", state]]),
   };
 }
@@ -97,6 +98,50 @@ describe("a unit outside any house", () => {
     const removal = unit.remove({ inputs, outputs: {} }, facts()).steps.map(({ do: what }) => what);
     expect(removal.slice(0, 5)).toEqual(["stop-unit", "remove", "remove", "restore", "reload-units"]);
     expect(removal.at(-1)).toBe("remove-lock");
+  });
+
+  it("that something else starts is read again where it changed, and no run of it is begun or ended", () => {
+    const triggered = declare({ triggered: true, enabled: false });
+    const none = { [WANTS]: { kind: "absent" } as const };
+    const edited = { ...none, [PATH]: file("[Service]\nUser=x\n") };
+    const moods = [
+      { active: "activating", sub: "start" },
+      { active: "inactive", sub: "dead" },
+      { active: "failed", sub: "failed" },
+    ];
+    for (const mood of moods) {
+      const state = { ...well, ...mood };
+      expect(steps(facts(state, none), triggered, triggered)).toEqual([]);
+      expect(steps(facts(state, edited), triggered, triggered)).toEqual([
+        "ensure-folder",
+        "file",
+        "reload-units",
+      ]);
+      const { running } = unit.observe({ inputs: triggered, outputs: {} }, facts(state, none))!.inputs;
+      expect(running).toBe(triggered["running"]);
+    }
+    expect(steps(facts({ ...well, stale: true }, none), triggered, triggered)).toEqual(["reload-units"]);
+  });
+
+  it("whose probe fails does not count as running, and is restarted; others are not asked", () => {
+    const probed = declare({ probe: ["/bin/look", "at it"] });
+    const asked = { user: "root", argv: ["/bin/look", "at it"] };
+    expect(unit.request(probed, undefined).questions).toEqual([asked]);
+    expect(unit.request(inputs, undefined).questions).toEqual([]);
+    const answered = (answer: string | undefined): Facts => ({
+      ...facts(),
+      answers: new Map([[questionKey(asked), answer]]),
+    });
+    const running = (there: Facts) => unit.observe({ inputs: probed, outputs: {} }, there)!.inputs["running"];
+    expect(running(answered(undefined))).toBe("(on the host: it runs, but what it set up is not in force)");
+    expect(steps(answered(undefined), probed, probed)).toEqual(["mark-restart", "restart-unit"]);
+    // In force; and where nothing runs, nothing is asked.
+    for (const there of [answered(""), facts(undefined), facts()])
+      expect([running(there), steps(there, probed, probed)]).toEqual([true, []]);
+    const stopped = declare({ probe: asked.argv, running: false });
+    const dead = { ...answered(undefined), units: facts({ ...well, active: "inactive", sub: "dead" }).units };
+    expect(steps(dead, stopped, stopped)).toEqual([]);
+    expect(unit.observe({ inputs: stopped, outputs: {} }, dead)!.inputs["running"]).toBe(false);
   });
 
   it("leaves a link in its wants place that is not its own", () => {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { describe, expect, test } from "vitest";
 
-import { mergeJobs } from "../../components/cron-manager.ts";
+import { mergeJobs } from "../../components/jobs/command-lines.ts";
 import {
   scheduledEntries,
   scheduledFiles,
@@ -20,7 +20,7 @@ import { house } from "./components-fixture.ts";
 const ROOT = join(import.meta.dirname, "../..");
 const document = readFileSync(join(ROOT, "docs/scheduled-work.md"), "utf8");
 const told = {
-  ...{ house: house.name, path: house.path, user: house.user, venv: "/opt/hermes/venv" },
+  ...{ house: house.name, path: house.path, user: house.user },
   ...{ health: "http://127.0.0.1:8643/health", providers: house.providers },
 };
 const entries = scheduledEntries(told, SCHEDULED_DEFAULTS);
@@ -34,7 +34,13 @@ describe("entries", () => {
       user: "wizard-bezalel",
       command: [
         ...["/bin/sh", `${scripts}/run.sh`, "bezalel", "token-budget", "120", "/srv/wizards/bezalel/log"],
-        ...["/opt/hermes/venv/bin/python", "-I", "-S", "-B", `${scripts}/token-budget.py`],
+        ...[
+          "/srv/wizards/bezalel/current/harness/bin/python",
+          "-I",
+          "-S",
+          "-B",
+          `${scripts}/token-budget.py`,
+        ],
       ],
     });
   });
@@ -84,11 +90,13 @@ test("settings: a house's over the fleet's over the defaults, key by key", () =>
 });
 
 test("the command lines for a house's own jobs", () => {
-  const script = ["/opt/hermes/venv/bin/python", "-I", "-S", "-B", "/srv/x/current/jobs/merge-jobs.py"];
-  expect(mergeJobs("/srv/x", "/opt/hermes/venv")).toEqual({
+  const harness = "/srv/x/current/harness/bin/python";
+  const script = [harness, "-I", "-S", "-B", "/srv/x/current/jobs/merge-jobs.py"];
+  expect(mergeJobs("/srv/x")).toEqual({
     apply: [...script, "apply", "/srv/x/current/jobs.json", "/srv/x/home"],
     compare: [...script, "compare", "/srv/x/current/jobs.json", "/srv/x/home"],
     findings: [...script, "findings", "/srv/x/current/jobs/banned.json", "/srv/x/home"],
+    withdraw: [...script, "withdraw", "/srv/x/current/jobs.json", "/srv/x/home"],
   });
 });
 

@@ -56,7 +56,7 @@ export class TestHouse {
     ) as unknown as ScheduledSettings;
     const text = scheduledSettingsFile(
       {
-        ...{ house: "bezalel", path: this.path, user: "wizard-bezalel", venv: "/opt/hermes/venv" },
+        ...{ house: "bezalel", path: this.path, user: "wizard-bezalel" },
         health: house.health ?? "http://127.0.0.1:1/health",
         providers: (house.local ?? []).map(({ url, model }) => ({ provider: "custom", model, baseUrl: url })),
       },

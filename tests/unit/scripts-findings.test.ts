@@ -123,6 +123,21 @@ describe("drift, per event: house, aspect, file, property, got → want", () => 
       ["ezra: hermes-gateway: hermes-ezra.service enabled: false → true"],
     ],
     [
+      "unit of a host",
+      step({
+        op: "update",
+        urn: "urn:pulumi:dev::wizard-houses::fleet:index:Host$host:index:Unit::tower-a",
+        type: "host:index:Unit",
+        old: { type: "", urn: "", custom: true, inputs: { unit: "a.service", running: false } },
+        new: {
+          ...{ type: "", urn: "", custom: true },
+          inputs: { host: { name: "tower" }, unit: "a.service", running: true },
+        },
+        detailedDiff: { running: { diffKind: "update" } },
+      }),
+      ["tower: unit: a.service running: false → true"],
+    ],
+    [
       "cron line added",
       drifted(
         { cron: { "wizard-ezra": { entries: [{}, "evil\u001b[2J"] } } },
@@ -312,9 +327,7 @@ describe("findings", () => {
 
   it("names a policy with its whole message", () => {
     const findings: Findings = findingsOf([step({}), policy("mandatory")]);
-    expect(driftReport(findings).split("\n")[0]).toBe(
-      "policy: ezra: banned-provider: No banned provider. uses claude",
-    );
+    expect(driftReport(findings).split("\n")[0]).toBe("policy: ezra: banned-provider: uses claude");
   });
 });
 

@@ -5,7 +5,9 @@ import {
   belongings,
   detached,
   housesIn,
+  leftBehind,
   without,
+  withoutReplaced,
   type Deployment,
   type StateResource,
 } from "../../scripts/deployment.ts";
@@ -151,9 +153,39 @@ describe("detached", () => {
   });
 });
 
+describe("a house that was replaced on another host, where the one before is not to be reached", () => {
+  const old = state.deployment.resources?.filter(({ urn }) => /bezalel-(user|release)$/.test(urn)) ?? [];
+  const moved = (resource: StateResource): StateResource =>
+    old.includes(resource)
+      ? { ...resource, inputs: { ...resource.inputs, host: { name: "ark" } } }
+      : resource;
+  const after: Deployment = {
+    version: 3,
+    deployment: {
+      resources: [
+        ...(state.deployment.resources ?? []).map(moved),
+        ...ground("ark", []),
+        ...old.map((resource) => ({ ...resource, delete: true })),
+      ],
+    },
+  };
+
+  it("leaves what it was there behind, with what that host's houses shared, and stays where it is", () => {
+    expect(refusal(after, ["bezalel"], { bezalel: "ark" }, "prod")).toBeUndefined();
+    const gone = leftBehind(after, ["bezalel"]);
+    expect(names(gone).sort()).toEqual(["bezalel-release", "bezalel-user", "forge-host", "forge-packages"]);
+    const left = withoutReplaced(after, gone);
+    expect(left.deployment.resources?.some((resource) => resource.delete)).toBe(false);
+    expect(names(left.deployment.resources)).toEqual(
+      names(after.deployment.resources?.filter((one) => !gone.includes(one))),
+    );
+    expect(names(left.deployment.resources)).toContain("bezalel-release");
+  });
+});
+
 describe("refusal", () => {
-  const wanted = ["bezalel", "ezra"];
-  it.each<[string, string[], string[], RegExp | undefined]>([
+  const wanted = { bezalel: "forge", ezra: "tower" };
+  it.each<[string, string[], Record<string, string>, RegExp | undefined]>([
     [
       "not in the state",
       ["noah"],
@@ -163,6 +195,7 @@ describe("refusal", () => {
     ["still wanted", ["ezra"], wanted, /take its line .* npm run retire -- ezra --abandon -s prod/],
     ["one of two still wanted", ["allegro", "ezra"], wanted, /^ezra: still in wizards/],
     ["not wanted any more", ["allegro"], wanted, undefined],
+    ["wanted on another host by now", ["ezra"], { ...wanted, ezra: "ark" }, undefined],
     ["all that is left, as after a destroy", ["bezalel", "ezra", "allegro"], wanted, undefined],
   ])("%s", (_name, houses, fleet, expected) => {
     const words = refusal(state, houses, fleet, "prod");
@@ -171,7 +204,7 @@ describe("refusal", () => {
   });
 
   it("says that a state is empty", () => {
-    expect(refusal({ version: 3, deployment: {} }, ["ezra"], [], "dev")).toContain("which has no house");
+    expect(refusal({ version: 3, deployment: {} }, ["ezra"], {}, "dev")).toContain("which has no house");
   });
 });
 

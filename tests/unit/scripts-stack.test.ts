@@ -66,6 +66,11 @@ describe("plainKeys", () => {
     ["encrypted as a whole", yaml("    secure: v1:abc\n"), []],
     ["plain text", yaml(`    OPENROUTER_API_KEY: ${SECRET}\n`), ["wizard-houses:keys.OPENROUTER_API_KEY"]],
     ["deep inside", yaml(`    ezra:\n      KEYS: [${SECRET}]\n`), ["wizard-houses:keys.ezra.KEYS.0"]],
+    [
+      "an index",
+      `config:\n  wizard-houses:harnessIndex: https://x:${SECRET}@i/simple\n`,
+      ["wizard-houses:harnessIndex"],
+    ],
     ["all as one text", `config:\n  wizard-houses:keys: ${SECRET}\n`, ["wizard-houses:keys"]],
     [
       "hidden beside a secret",

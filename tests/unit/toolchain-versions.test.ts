@@ -34,4 +34,14 @@ describe("toolchain/versions.json is the one place of versions", () => {
       expect(pattern.exec(goMod)?.[1], module).toBe(VERSIONS.pulumi);
     }
   });
+
+  it.each([
+    ["gitea", "code.gitea.io/gitea", VERSIONS.gitea],
+    ["actionlint", "github.com/rhysd/actionlint", VERSIONS.actionlint],
+    ["versitygw", "github.com/versity/versitygw", VERSIONS.versitygw],
+  ] as const)("the go.mod of %s asks for the same Go and pins the same version", (tool, module, version) => {
+    const goMod = read("toolchain", tool, "go.mod");
+    expect(/^go (\S+)$/m.exec(goMod)?.[1]).toBe(VERSIONS.go);
+    expect(new RegExp(`^\\s*${module.replaceAll(".", "\\.")} v(\\S+)`, "m").exec(goMod)?.[1]).toBe(version);
+  });
 });

@@ -9,7 +9,7 @@ trap 'rm -f -- "$log"' EXIT
 
 give_up() { # give_up WORDS: ends the script
   printf '%s\n' "$1" >&2
-  exit 80
+  exit 88
 }
 
 # --- apt and dpkg -----------------------------------------------------------------------------------------------

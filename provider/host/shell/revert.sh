@@ -11,16 +11,14 @@ begin() { # begin HOUSE RELEASE MODE: under the lock, when it is time
     timer)
       while :; do
         if ! still_pending "$1" "$2"; then exit 0; fi
-        read -r until <"$1/pending/until" || until=0
-        left=$((until - $(seconds)))
+        left=$(left_of "$1")
         if [ "$left" -gt 0 ]; then
           sleep "$left"
           continue
         fi
-        # Whoever switches or confirms just now has it, and may give it more time.
-        take_lock "$1/.lock" 600 73
-        read -r until <"$1/pending/until" 2>/dev/null || until=0
-        if [ "$until" -le "$(seconds)" ]; then break; fi
+        # Whoever switches or confirms just now has it, for as long as the house's settings allow, and may give it more time.
+        take_lock "$1/.lock" 86400 73
+        if [ "$(left_of "$1")" -le 0 ]; then break; fi
         exec 9>&-
       done
       ;;
@@ -32,16 +30,16 @@ begin() { # begin HOUSE RELEASE MODE: under the lock, when it is time
   if ! still_pending "$1" "$2"; then exit 0; fi
 }
 
-still_pending() { [ -e "$1/pending/release-$2" ]; } # still_pending HOUSE RELEASE
+still_pending() { [ -e "$1/pending/${kind:-release}-$2" ]; } # still_pending HOUSE RELEASE, or what kind says instead
 
-reject() { # reject HOUSE RELEASE MODE
+reject() { # reject HOUSE RELEASE MODE: where that cannot be written down, the house goes back all the same
   case $3 in
     holding) why="it was not well after the switch" ;;
     timer) why="it was not confirmed in time" ;;
     boot) why="the host was restarted before it was confirmed" ;;
   esac
   if [ -f "$1/rejected" ] && cut -f 1 "$1/rejected" | grep -qxF -- "$2"; then return; fi
-  printf '%s\t%s\t%s\n' "$2" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$why" >>"$1/rejected"
+  printf '%s\t%s\t%s\n' "$2" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$why" >>"$1/rejected" || :
 }
 
 is_revoked() { # is_revoked HOUSE RELEASE

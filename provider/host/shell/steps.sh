@@ -1,7 +1,8 @@
 # The steps of a plan as shell functions: see provider/host/steps.ts, which calls them after those of things.sh, and sets
 #   things  the text of things.sh
 #   ready   what is printed before the switch, go: the word that is waited for then
-: "${things:?}" "${ready:?}" "${go:?}"
+#   undone  what is printed where a step has failed and the others are done all the same
+: "${things:?}" "${ready:?}" "${go:?}" "${undone:?}"
 
 # The lock is closed for children: a process of the agent's account must not be able to hold on to it.
 as_account() { # as_account USER SECONDS COMMAND...
@@ -38,10 +39,21 @@ merge() { # merge USER COMMAND...: what it says on standard error is the reason 
   exit 85
 }
 
+withdraw() { # withdraw USER PROGRAM ARGUMENT...: as merge, if USER has that program; a failure of it is told, and ends nothing
+  if ! as_account "$1" 5 test -x "$2"; then return; fi
+  u=$1
+  shift
+  if as_account "$u" 60 "$@" >/dev/null; then return; fi
+  echo "what is ours stays in what $u keeps, and the rest goes on" >&2
+  echo "$undone"
+}
+
 seconds() { # seconds since boot: a clock that nobody sets
   read -r s _ </proc/uptime
   echo "${s%%.*}"
 }
+
+boot_id() { cat /proc/sys/kernel/random/boot_id; } # which boot those seconds are of
 
 take_lock() { # take_lock FILE SECONDS CODE: or says who has it and ends with CODE
   while :; do
@@ -78,6 +90,13 @@ file() { # file PATH MODE OWNER:GROUP BYTES: the content follows on standard inp
 attributes() { # attributes PATH MODE OWNER:GROUP
   own "$1" "$3"
   chmod -- "$2" "$1"
+}
+
+still() { # still LINK TARGET: or says what has changed
+  now=$(readlink -- "$1") || now=''
+  if [ "$now" = "$2" ]; then return; fi
+  echo "$1 has changed meanwhile: it points to ${now:-nothing}, and no more to ${2:-nothing}; nothing was changed" >&2
+  exit 89
 }
 
 remove_if_last() { # remove_if_last FOLDER NAME...: the named files and the folder, if nothing else is in it

@@ -23,10 +23,15 @@ import {
   type ReleaseInputs,
 } from "./layout.ts";
 
+/** Refused releases that the state keeps the ids of, the newest. */
+const REFUSED = 50;
+
 /** Where a house stands, beyond which release `current` points at. */
 export interface Standing {
   /** The release that is in force without being confirmed. */
   pending: string | undefined;
+  /** Whether a restored home waits for the same. */
+  restoring: boolean;
   /** The last release that was confirmed. */
   knownGood: string | undefined;
   /** What was said when a release was refused here, by release. */
@@ -34,6 +39,8 @@ export interface Standing {
   revoked: Set<string>;
   /** Why the house is to be left alone. */
   held: string | undefined;
+  /** Since when and why it is drained, which is another reason for that. */
+  drained: string | undefined;
 }
 
 /** Lines of an id and words, tab between. */
@@ -45,25 +52,34 @@ function records(text: string | undefined): [id: string, words: string][] {
 }
 
 export function standing(inputs: ReleaseInputs, facts: Facts): Standing {
-  const { house, hold } = inputs;
+  const { house, hold, drained } = inputs;
   const good = proven(knownGood(house), factOf(facts, knownGood(house)));
   const waiting = (facts.folders.get(pending(house)) ?? []).flatMap(
     ({ name }) => /^release-([0-9a-f]{16})$/.exec(name)?.[1] ?? [],
   );
+  const restoring = (facts.folders.get(pending(house)) ?? []).some(({ name }) =>
+    /^restore-[0-9a-f]{16}$/.test(name),
+  );
   const text = (file: string): string | undefined => facts.texts.get(file);
-  const held = hold === undefined ? undefined : text(hold);
+  const told = (file: string | undefined): string | undefined => {
+    const said = file === undefined ? undefined : text(file);
+    return said === undefined ? undefined : printable(said.replaceAll("\t", " "));
+  };
   return {
     pending: waiting[0],
+    restoring,
     knownGood: good.kind === "link" ? releaseOfTarget(good.target) : undefined,
     rejected: new Map(records(text(rejected(house)))),
     revoked: new Set(records(text(revoked(house))).map(([id]) => id)),
-    held: held === undefined ? undefined : printable(held.replaceAll("\t", " ")),
+    held: told(hold),
+    drained: told(drained),
   };
 }
 
 /** Whether what is declared as confirmed is, and what is to be said otherwise. */
 export function observeConfirmed(inputs: ReleaseInputs, facts: Facts): true | string {
-  const { pending: waiting } = standing(inputs, facts);
+  const { pending: waiting, restoring } = standing(inputs, facts);
+  if (restoring) return "(on the host: a restored home waits for its confirmation)";
   if (waiting !== undefined) return `(on the host: release ${waiting} waits for its confirmation)`;
   const fact = proven(knownGood(inputs.house), factOf(facts, knownGood(inputs.house)));
   const target = currentTarget(inputs.release);
@@ -76,13 +92,18 @@ export function observeConfirmed(inputs: ReleaseInputs, facts: Facts): true | st
  */
 export function refuse(
   inputs: ReleaseInputs,
-  { held, pending: waiting, rejected: refused, revoked: gone }: Standing,
+  { held, drained, pending: waiting, restoring, rejected: refused, revoked: gone }: Standing,
   switches: boolean,
 ): void {
   const { house, release, hold } = inputs;
   if (held !== undefined) {
+    throw new LeftAlone(leftAlone(house, held, hold ?? ""));
+  }
+  if (drained !== undefined) throw new LeftAlone(leftDrained(house, drained));
+  if (restoring) {
     throw new LeftAlone(
-      `${house} is left alone since ${held}: nothing is changed there until somebody has removed ${hold} on the host`,
+      `${house}: what was restored there waits for its confirmation. The host reverts it by itself: run this again in ` +
+        `some minutes`,
     );
   }
   if (waiting !== undefined && (waiting !== release || switches)) {
@@ -212,6 +233,13 @@ export const confirmation = ({ house, release }: ReleaseInputs, health: HealthSt
   { do: "confirmed", house, timer: revertTimer(house) },
 ];
 
+/** Of a first switch that was cut before it put anything into force: no timer, boot or cron entry would clear that up. */
+export const forgetPending = ({ house }: ReleaseInputs): Step => ({
+  do: "forget-pending",
+  house,
+  timer: revertTimer(house),
+});
+
 /** Makes the release the one that the house goes back to. */
 export function goodFrom({ house, release }: ReleaseInputs, facts: Facts): Step[] {
   const path = knownGood(house);
@@ -225,7 +253,31 @@ export function goodFrom({ house, release }: ReleaseInputs, facts: Facts): Step[
 }
 
 /** The outputs that tell where the house stands. */
-export const standingOutputs = ({ knownGood: good, held }: Standing): Values => ({
-  knownGood: good ?? "",
-  held: held ?? "",
+export const standingOutputs = (stands: Standing): Values => ({
+  knownGood: stands.knownGood ?? "",
+  held: stands.held ?? (stands.drained === undefined ? "" : `${DRAINED}${stands.drained}`),
+  refused: refusedIds(stands),
 });
+
+/** Ids of releases that are not put into force, the newest of each kind last. */
+export const refusedIds = ({ rejected: refused, revoked: gone }: Standing): string[] =>
+  [...new Set([...refused.keys(), ...gone])].slice(-REFUSED);
+
+/** Why an update would change nothing, as far as the outputs of the last look tell; they hold ids and no reasons. */
+export function foreseenRefusals({ house, release, hold }: ReleaseInputs, outputs: Values): string[] {
+  const { held, refused, release: running } = outputs;
+  if (typeof held === "string" && held.startsWith(DRAINED))
+    return [leftDrained(house, held.slice(DRAINED.length))];
+  if (typeof held === "string" && held !== "") return [leftAlone(house, held, hold ?? "what holds it")];
+  if (!Array.isArray(refused) || !refused.includes(release) || running === release) return [];
+  return [`${house}: release ${release} is refused, since it failed there before or was revoked: change it`];
+}
+
+/** Begins the output `held` of a house that was drained. */
+const DRAINED = "drained since ";
+
+const leftDrained = (house: string, words: string): string =>
+  `${house} is drained since ${words}: nothing is changed there until that is taken back`;
+
+const leftAlone = (house: string, held: string, hold: string): string =>
+  `${house} is left alone since ${held}: nothing is changed there until somebody has removed ${hold} on the host`;

@@ -6,10 +6,10 @@ import { isRevertUnit, revertUnit, revertUnitName } from "../../host/revert.ts";
 import type { Failure } from "../../schema/spec.ts";
 import { patterns } from "../../schema/types.ts";
 import { hasUnknown, UNKNOWN, type Path, type Value, type Values } from "../../values.ts";
-import { cronPath, layoutOf, releaseInputs, unitPath } from "./layout.ts";
+import { cronPath, HARNESS, layoutOf, releaseInputs, unitPath } from "./layout.ts";
 
 /** Names at the top of a release that the layout needs for itself. */
-const RESERVED_IN_RELEASE = ["units", "cron"];
+const RESERVED_IN_RELEASE = ["units", "cron", HARNESS];
 const RESERVED_IN_HOUSE = [
   "releases",
   "current",
@@ -20,6 +20,7 @@ const RESERVED_IN_HOUSE = [
   "pending.new",
   "pending.done",
   "displaced",
+  ".restoring",
   ".wizard-house",
   ".lock",
 ];
@@ -54,6 +55,7 @@ export function releaseId(inputs: Values): Value {
     parts[section] = withoutParts((inputs[section] as Values | undefined) ?? {});
   }
   for (const key of ["group", "check", "health"]) parts[key] = inputs[key] ?? null;
+  if (inputs["harness"] !== undefined) parts["harness"] = inputs["harness"];
   if (hasUnknown(parts) || inputs["salt"] === UNKNOWN) return UNKNOWN;
   return createHmac("sha256", inputs["salt"] as string)
     .update(canonical(parts))
@@ -114,6 +116,7 @@ export function complete(given: Values): { inputs: Values; failures: Failure[] }
     }
   }
 
+  if (given["harness"] !== undefined) targets.add(HARNESS);
   for (const [name, unit] of Object.entries(section("units"))) {
     const restartOn = (unit as Values)["restartOn"];
     (Array.isArray(restartOn) ? restartOn : []).forEach((file, index) => {
@@ -190,6 +193,12 @@ function completeHealth(health: Value | undefined, units: string[], failures: Fa
     failures.push({
       path: ["health", "user"],
       reason: "is needed with heartbeat and probe: who may read them",
+    });
+  const { stableFor, deadline } = health;
+  if (typeof stableFor === "number" && typeof deadline === "number" && stableFor >= deadline)
+    failures.push({
+      path: ["health", "stableFor"],
+      reason: `is ${stableFor} s, which no unit can have run within the deadline of ${deadline} s; allowed: less`,
     });
   return { health: { ...health, ...(unit !== undefined && { unit }) } };
 }

@@ -67,6 +67,15 @@ export function agentFindings({ jobs }: ReleaseInputs, { answers }: Facts): stri
 const text = (record: Record<string, unknown>, name: string): string =>
   printable(String(record[name] ?? ""), 80);
 
+/**
+ * Takes ours out before the release goes, whose script does it. With the whole home they go anyway; and where there is no
+ * harness any more to run the script with, there is none to run the jobs either.
+ */
+export function withdrawSteps({ jobs, onDestroy }: ReleaseInputs, facts: Facts): Step[] {
+  if (jobs?.withdraw === undefined || onDestroy === "remove-all" || facts.units.size === 0) return [];
+  return [{ do: "withdraw", as: jobs.user, argv: jobs.withdraw }];
+}
+
 /** @param switches whether another release comes into force, which is not what was asked about */
 export function mergeSteps(inputs: ReleaseInputs, facts: Facts, switches: boolean): Step[] {
   const { jobs } = inputs;

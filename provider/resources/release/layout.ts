@@ -2,6 +2,7 @@
  * Where things of a house are on its host:
  *
  *     <house>/releases/<id>/…     immutable; units/ and cron/ inside hold what systemd and cron are linked to
+ *     <house>/releases/<id>/harness    link to the virtualenv that the release runs with
  *     <house>/current             link to releases/<id>: one rename switches everything
  *     <house>/known-good          link to the last release that was confirmed
  *     <house>/pending/…           while a release is in force that is not confirmed: see host/shell/arm.sh
@@ -44,6 +45,7 @@ export interface ReleaseInputs {
   layout: Record<string, Attributes>;
   units: Record<string, UnitInput>;
   cron: Record<string, { content: string }>;
+  harness?: string;
   check?: { argv: string[]; user: string };
   health?: {
     unit: string;
@@ -55,8 +57,10 @@ export interface ReleaseInputs {
     deadline: number;
   };
   revertAfter: number;
-  jobs?: { user: string; apply: string[]; compare: string[]; findings?: string[] };
+  jobs?: { user: string; apply: string[]; compare: string[]; findings?: string[]; withdraw?: string[] };
   hold?: string;
+  drained?: string;
+  backups?: { folder: string; maxAge: number };
   traces: string[];
   keep: number;
   onDestroy: "keep-home" | "remove-all";
@@ -74,6 +78,8 @@ export const lockFile = (house: string): string => `${house}/.lock`;
 export const current = (house: string): string => `${house}/current`;
 export const releases = (house: string): string => `${house}/releases`;
 export const releaseFolder = (house: string, id: string): string => `${house}/releases/${id}`;
+/** The link in a release to what it runs with. A unit may be restarted on its change like on that of a file. */
+export const HARNESS = "harness";
 export const stagingFolder = (house: string, id: string): string => `${house}/releases/.${id}.staged`;
 export const knownGood = (house: string): string => `${house}/known-good`;
 export const pending = (house: string): string => `${house}/pending`;
@@ -138,7 +144,8 @@ export interface WantedLink {
 export const wantsLink = (unit: string, wantedBy: string): string =>
   `${UNIT_FOLDER}/${wantedBy}.wants/${unit}`;
 
-const throughCurrent = (from: string, house: string, file: string): string =>
+/** What a link of the house says to reach a file of whatever release is current. */
+export const throughCurrent = (from: string, house: string, file: string): string =>
   path.relative(path.dirname(from), `${current(house)}/${file}`);
 
 export const unitPath = (unit: string): string => `${UNIT_FOLDER}/${unit}`;

@@ -1,14 +1,17 @@
 /** What is really there of a house: the request for facts and their translation into the terms of the inputs. Pure. */
+import { HARNESS_ID, HARNESS_ROOT } from "../../../fleet/harness/lock.ts";
 import { factOf, noFacts, type FactRequest, type Facts } from "../../host/facts.ts";
 import type { Observed, State } from "../../resource.ts";
 import type { Path, Values } from "../../values.ts";
 import { contentAgrees, observeAttributes, observeFile, proven, words, wordsForLink } from "../observed.ts";
 import { observeOverrides, observeRunning, restartMark } from "../running.ts";
 import { observeConfirmed, standing, standingOutputs } from "./activation.ts";
+import { backupFindings, backupFolders } from "./backups.ts";
 import { agentFindings, jobsQuestion, observeMerged } from "./jobs.ts";
 import {
   current,
   currentFile,
+  HARNESS,
   knownGood,
   layoutPath,
   releaseFiles,
@@ -33,6 +36,8 @@ const unopenedPaths = (inputs: ReleaseInputs): string[] => [
   ...Object.entries(inputs.units).map(([name, { wantedBy }]) => wantsLink(name, wantedBy)),
 ];
 
+const HARNESS_CHANGED = "(on the host: its harness is not what was installed)";
+
 /** What the units run on now, which may be another release than the wanted one. */
 const watchedPaths = (inputs: ReleaseInputs): string[] =>
   Object.entries(inputs.units).flatMap(([name, unit]) =>
@@ -46,8 +51,24 @@ function pathsOf(inputs: ReleaseInputs): string[] {
     ...Object.keys(inputs.layout).map((key) => layoutPath(inputs, key)),
     current(house),
     ...releaseFiles(inputs).map(({ name }) => `${release}/${name}`),
+    ...(inputs.harness === undefined ? [] : [`${release}/${HARNESS}`]),
     ...watchedPaths(inputs),
   ];
+}
+
+/** The harness that the release runs with, where it is one that this program installs. */
+const harnessesOf = ({ harness = "" }: ReleaseInputs): string[] => {
+  const id = harness.slice(HARNESS_ROOT.length + 1);
+  return harness === `${HARNESS_ROOT}/${id}` && HARNESS_ID.test(id) ? [id] : [];
+};
+
+/**
+ * Whether what a unit has read of its harness may not be what was installed. The harness is another resource's to put
+ * right, which then marks the units that run on it.
+ */
+function harnessChanged(inputs: ReleaseInputs, { harnesses }: Facts): boolean {
+  if (!harnesses?.readable) return false;
+  return harnessesOf(inputs).some((id) => harnesses.states.get(id)?.kind !== "whole");
 }
 
 export function request(values: Values, old: Values | undefined): FactRequest {
@@ -60,12 +81,13 @@ export function request(values: Values, old: Values | undefined): FactRequest {
     unopened: [
       ...new Set([knownGood(inputs.house), ...both.flatMap(unopenedPaths), ...units.map(restartMark)]),
     ],
-    folders: [releases(inputs.house), pending(inputs.house)],
+    folders: [releases(inputs.house), pending(inputs.house), ...backupFolders(inputs)],
     questions: jobsQuestion(inputs),
+    harnesses: harnessesOf(inputs),
     texts: [
       rejected(inputs.house),
       revoked(inputs.house),
-      ...(inputs.hold === undefined ? [] : [inputs.hold]),
+      ...[inputs.hold, inputs.drained].flatMap((file) => file ?? []),
     ],
     units,
   };
@@ -123,8 +145,10 @@ export function observe(state: State, facts: Facts): Observed | undefined {
     if (isEnabled !== enabled) seen["units"]![name] = { ...seen["units"]![name]!, enabled: isEnabled };
     const overridden = observeOverrides(name, facts);
     if (overridden !== undefined) seen["units"]![name] = { ...seen["units"]![name]!, content: overridden };
-    const isRunning = observeRunning(name, running, facts);
-    if (isRunning !== running) seen["units"]![name] = { ...seen["units"]![name]!, running: isRunning };
+    const isRunning = observeRunning({ unit: name, running }, facts);
+    const stale = running && inputs.units[name]!.restartOn.includes(HARNESS) && harnessChanged(inputs, facts);
+    if (stale) seen["units"]![name] = { ...seen["units"]![name]!, running: HARNESS_CHANGED };
+    else if (isRunning !== running) seen["units"]![name] = { ...seen["units"]![name]!, running: isRunning };
   }
   for (const name of Object.keys(inputs.directories)) {
     const at = fact(`${house}/${name}`);
@@ -142,18 +166,24 @@ export function observe(state: State, facts: Facts): Observed | undefined {
     else seen["layout"]![key] = { ...seen["layout"]![key]!, mode: words(at) };
   }
 
+  const harness =
+    inputs.harness === undefined ? undefined : fact(`${releaseFolder(house, inputs.release)}/${HARNESS}`);
+  const linked = harness?.kind === "link" && harness.target === inputs.harness;
   const release = observedRelease(inputs, facts);
   const stands = standing(inputs, facts);
   return {
     inputs: {
       ...state.inputs,
       ...(seen as unknown as Values),
+      ...(harness && !linked && { harness: wordsForLink(harness) }),
       ...{ release, confirmed: observeConfirmed(inputs, facts) },
       ...(inputs.jobs !== undefined && { jobs: { ...inputs.jobs, merged: observeMerged(inputs, facts) } }),
       ...(stands.held !== undefined && { hold: `(on the host: since ${stands.held})` }),
+      ...(stands.drained !== undefined && { drained: `(on the host: since ${stands.drained})` }),
     },
     outputs: { ...state.outputs, release, ...standingOutputs(stands) },
     findings: agentFindings(inputs, facts),
+    warnings: backupFindings(inputs, facts, Date.now()),
     replaced,
   };
 }

@@ -1,10 +1,11 @@
 /** From what is there to a whole house on the wanted release, and from a house to none. Pure: facts in, steps out. */
 import { Conflict } from "../../errors.ts";
+import { deadlineFor, stopSeconds } from "../../host/deadline.ts";
 import { factOf, type Fact, type Facts, type FolderEntry } from "../../host/facts.ts";
-import { revertTimer } from "../../host/revert.ts";
+import { isRevertUnit, revertTimer } from "../../host/revert.ts";
 import type { Plan, Step } from "../../host/steps.ts";
 import type { State } from "../../resource.ts";
-import type { Values } from "../../values.ts";
+import type { Value, Values } from "../../values.ts";
 import {
   attributesAgree,
   contentAgrees,
@@ -15,8 +16,18 @@ import {
   wordsForLink,
 } from "../observed.ts";
 import { bringUnits, forgetUnits, stopUnits } from "../running.ts";
-import { armed, confirmation, goodFrom, healthStep, refuse, standing, wayBack } from "./activation.ts";
-import { mergeSteps } from "./jobs.ts";
+import {
+  armed,
+  confirmation,
+  forgetPending,
+  goodFrom,
+  healthStep,
+  refuse,
+  standing,
+  refusedIds,
+  wayBack,
+} from "./activation.ts";
+import { mergeSteps, withdrawSteps } from "./jobs.ts";
 import {
   current,
   currentFile,
@@ -26,6 +37,7 @@ import {
   displacedName,
   guardOf,
   type Guard,
+  HARNESS,
   intruderName,
   knownGood,
   lockFile,
@@ -142,6 +154,9 @@ function stage(inputs: ReleaseInputs, look: Look): Step[] {
       ...files.map(({ name, mode, owner, group: of, content }): Step => {
         return { do: "file", path: `${staging}/${name}`, mode, owner, group: of, content };
       }),
+      ...(inputs.harness === undefined
+        ? []
+        : [{ do: "link", path: `${staging}/${HARNESS}`, target: inputs.harness } as const]),
       { do: "rename", path: staging, to: place },
     ];
   }
@@ -164,6 +179,13 @@ function stage(inputs: ReleaseInputs, look: Look): Step[] {
     } else if (!attributesAgree(fact, { mode, owner, group: of })) {
       steps.push({ do: "attributes", path, mode, owner, group: of });
     }
+  }
+  if (inputs.harness !== undefined) {
+    const path = `${place}/${HARNESS}`;
+    const fact = look(path);
+    const keep = { keep: displaced(house), name: intruderName(path) };
+    if (fact.kind !== "absent" && fact.kind !== "link") steps.push({ do: "displace", path, ...keep });
+    if (!isLinkTo(fact, inputs.harness)) steps.push({ do: "link", path, target: inputs.harness });
   }
   return steps;
 }
@@ -245,11 +267,24 @@ function leftovers(inputs: ReleaseInputs, old: ReleaseInputs, look: Look): Step[
     .map(({ path, guard }): Step => ({ do: "remove", path, ...acting(guard) }));
 }
 
+/** The links of the unit that reverts at boot come before `current`: from then on a power cut must find them. */
+function byBoot({ units }: ReleaseInputs, steps: Step[]): [first: Step[], others: Step[]] {
+  const places = Object.entries(units)
+    .filter(([name]) => isRevertUnit(name))
+    .flatMap(([name, { wantedBy }]) => [unitPath(name), wantsLink(name, wantedBy)]);
+  if (places.length === 0) return [[], steps];
+  const isFirst = (step: Step): boolean =>
+    step.do === "ensure-folder" || ("path" in step && places.includes(step.path));
+  return [steps.filter(isFirst), steps.filter((step) => !isFirst(step))];
+}
+
 /** What the switch means for the units: they are started, stopped or restarted where what they read changes. */
 function units(inputs: ReleaseInputs, switches: Step[], facts: Facts) {
   const touched = new Set(switches.flatMap((step) => ("path" in step ? [step.path] : [])));
   const files = new Map(releaseFiles(inputs).map((file) => [file.name, file]));
   const differs = (name: string): boolean => {
+    if (name === HARNESS)
+      return !isLinkTo(factOf(facts, currentFile(inputs.house, name)), inputs.harness ?? "");
     const wanted = files.get(name)!;
     // Where something else stands in the place of `current`, nothing can be seen behind it, and nothing agrees.
     const fact = factOf(facts, currentFile(inputs.house, name));
@@ -279,8 +314,11 @@ function checks(inputs: ReleaseInputs, facts: Facts): Step[] {
   return [{ do: "check", folder: releaseFolder(house, release), argv: check.argv, as: check.user }];
 }
 
-/** Releases beyond the newest `keep`, and stagings that were never finished. What `current` points or pointed at stays. */
-function prune(inputs: ReleaseInputs, entries: FolderEntry[], keepIds: string[]): Step[] {
+/**
+ * Releases beyond the newest `keep`, and stagings that were never finished, with what they alone ran with. What `current`
+ * points or pointed at stays.
+ */
+function prune(inputs: ReleaseInputs, entries: FolderEntry[], keepIds: string[], live: boolean): Step[] {
   const { house, release } = inputs;
   const unfinished = entries.filter(
     ({ name }) => /^\.[0-9a-f]{16}\.staged$/.test(name) && name !== `.${release}.staged`,
@@ -289,10 +327,24 @@ function prune(inputs: ReleaseInputs, entries: FolderEntry[], keepIds: string[])
     .filter(({ name }) => /^[0-9a-f]{16}$/.test(name) && name !== release)
     .sort((a, b) => b.modified - a.modified || (a.name < b.name ? -1 : 1));
   const surplus = others.slice(Math.max(0, inputs.keep - 1)).filter(({ name }) => !keepIds.includes(name));
-  return [...unfinished, ...surplus].map(({ name }): Step => ({
-    do: "remove-tree",
-    path: `${releases(house)}/${name}`,
-  }));
+  const gone = [...unfinished, ...surplus];
+  return [
+    ...gone.map(({ name }): Step => ({ do: "remove-tree", path: `${releases(house)}/${name}` })),
+    ...(gone.length > 0 && inputs.harness !== undefined && live
+      ? [{ do: "prune-harnesses-aside" } as const]
+      : []),
+  ];
+}
+
+/** With the time it may take: units stop as the new release says on the way there, and as the old one on the way back. */
+function timed(plan: Plan, ...declared: ReleaseInputs[]): Plan {
+  const stops = (unit: string): number => {
+    const texts = declared.flatMap(({ units: { [unit]: one } }) => one?.content ?? []);
+    return Math.max(...(texts.length > 0 ? texts : [""]).map(stopSeconds));
+  };
+  const { steps, confirm = [] } = plan;
+  const healths = confirm.length > 0 ? declared.flatMap((one) => healthStep(one) ?? []) : [];
+  return { ...plan, deadline: deadlineFor([...steps, ...confirm, ...healths], stops) };
 }
 
 export function reconcile(
@@ -302,6 +354,17 @@ export function reconcile(
 ): { plan: Plan; outputs: Values } {
   const inputs = releaseInputs(values);
   const old = oldState && releaseInputs(oldState.inputs);
+  const { plan, outputs } = planned(inputs, old, oldState?.outputs["previous"], facts);
+  return { plan: timed(plan, inputs, ...(old ? [old] : [])), outputs };
+}
+
+/** @param formerly the output `previous` of the state */
+function planned(
+  inputs: ReleaseInputs,
+  old: ReleaseInputs | undefined,
+  formerly: Value | undefined,
+  facts: Facts,
+): { plan: Plan; outputs: Values } {
   const look = looking(facts);
   const found = conflicts(inputs, old, look);
   if (found.length > 0) {
@@ -311,11 +374,18 @@ export function reconcile(
   }
   const now = look(current(inputs.house));
   const running = now.kind === "link" ? releaseOfTarget(now.target) : undefined;
-  const preparation = [...foundation(inputs, look), ...stage(inputs, look)];
   const flips = flip(inputs, look);
-  const stands = standing(inputs, facts);
+  const seen = standing(inputs, facts);
+  const cut = seen.pending !== undefined && now.kind !== "link";
+  const stands = cut ? { ...seen, pending: undefined } : seen;
   refuse(inputs, stands, flips.length > 0);
-  const switches = [...flips, ...links(inputs, old, look), ...(old ? leftovers(inputs, old, look) : [])];
+  const preparation = [
+    ...(cut ? [forgetPending(inputs)] : []),
+    ...foundation(inputs, look),
+    ...stage(inputs, look),
+  ];
+  const [wayBackFirst, others] = byBoot(inputs, links(inputs, old, look));
+  const switches = [...wayBackFirst, ...flips, ...others, ...(old ? leftovers(inputs, old, look) : [])];
   const { before, after } = units(inputs, switches, facts);
   const dropped = old ? Object.keys(old.units).filter((name) => !(name in inputs.units)) : [];
   const stops = stopUnits(dropped, facts);
@@ -324,7 +394,7 @@ export function reconcile(
   const rest = [
     ...goodFrom(inputs, facts),
     ...mergeSteps(inputs, facts, flips.length > 0),
-    ...prune(inputs, facts.folders.get(releases(inputs.house)) ?? [], kept),
+    ...prune(inputs, facts.folders.get(releases(inputs.house)) ?? [], kept, facts.units.size > 0),
   ];
   const theSwitch = [
     ...before,
@@ -333,9 +403,15 @@ export function reconcile(
     ...(reloads ? [] : forgetUnits(dropped, facts)),
     ...after,
   ];
-  const former = typeof oldState?.outputs["previous"] === "string" ? oldState.outputs["previous"] : "";
+  const former = typeof formerly === "string" ? formerly : "";
   const previous = running === undefined || running === inputs.release ? former : running;
-  const outputs = { release: inputs.release, previous, knownGood: inputs.release, held: "" };
+  const outputs = {
+    release: inputs.release,
+    previous,
+    knownGood: inputs.release,
+    held: "",
+    refused: refusedIds(stands),
+  };
   const lock = lockFile(inputs.house);
   const behind = (steps: Step[]): Step[] => (steps.length > 0 ? [{ do: "commit" }, ...steps] : []);
 
@@ -395,11 +471,12 @@ export function remove(state: State, facts: Facts): Plan {
   const folders = Object.keys(inputs.directories).sort().reverse();
   const guards = wantedLinks(inputs).flatMap(({ guard }) => guard ?? []);
   const keeps = [undefined, ...new Map(guards.map((guard) => [guard.folder, guard])).values()];
-  return {
+  const plan: Plan = {
     lock,
     steps: [
       { do: "commit" },
       ...stopUnits(names, facts),
+      ...(look(current(house)).kind === "link" ? withdrawSteps(inputs, facts) : []),
       ...mine
         .filter(({ path, target }) => isLinkTo(look(path), target))
         .map(({ path, guard }): Step => ({ do: "remove", path, ...acting(guard) })),
@@ -417,6 +494,10 @@ export function remove(state: State, facts: Facts): Plan {
         .map((path): Step => ({ do: "remove", path })),
       ...[rejected(house), revoked(house)].map((path): Step => ({ do: "remove", path })),
       { do: "remove-tree", path: releases(house) },
+      // What only releases of this house still ran with goes with them.
+      ...(inputs.harness !== undefined && facts.units.size > 0
+        ? [{ do: "prune-harnesses-aside" } as const]
+        : []),
       ...keeps.map((guard): Step => {
         const { keep, ...as } = keeping(house, guard);
         return { do: "remove-if-empty", path: keep, ...as };
@@ -434,4 +515,5 @@ export function remove(state: State, facts: Facts): Plan {
       ...parentFolder(house),
     ],
   };
+  return timed(plan, inputs);
 }

@@ -3,6 +3,7 @@ import type { Resource } from "../../resource.ts";
 import type { PropertySpec } from "../../schema/spec.ts";
 import { CONNECTION, patterns } from "../../schema/types.ts";
 import type { Values } from "../../values.ts";
+import { foreseenRefusals } from "./activation.ts";
 import { complete } from "./complete.ts";
 import { releaseInputs } from "./layout.ts";
 import { observe, request } from "./observe.ts";
@@ -38,6 +39,11 @@ export const release: Resource = {
       directories: map("Directory", "Folders that outlive releases, by path inside the house."),
       units: map("Unit", "Systemd units by name."),
       cron: map("CronFile", "Cron files by name in /etc/cron.d."),
+      harness: {
+        type: "string",
+        description: "Absolute path of what the release runs with: `harness` in the release is a link to it.",
+        pattern: patterns.absolute,
+      },
       check: { $ref: "#/types/host:index:Check", description: "Checks the staged release on a live host." },
       health: {
         $ref: "#/types/host:index:Health",
@@ -57,6 +63,15 @@ export const release: Resource = {
         type: "string",
         description: "File that, while it exists, keeps the house from being changed; its text says why.",
         pattern: patterns.absolute,
+      },
+      drained: {
+        type: "string",
+        description: "File that, while it exists, says that the house was drained; it is not changed either.",
+        pattern: patterns.absolute,
+      },
+      backups: {
+        $ref: "#/types/host:index:Backups",
+        description: "Where backups of the house are on a live host, and when the newest is too old.",
       },
       traces: {
         type: "array",
@@ -89,6 +104,11 @@ export const release: Resource = {
         type: "string",
         description: "Since when and why the house is left alone, empty if it is not.",
       },
+      refused: {
+        type: "array",
+        items: { type: "string" },
+        description: "Ids of releases that failed here or were revoked, and are not put into force again.",
+      },
     },
   },
   replaceOn: ["host.name", "house"],
@@ -97,6 +117,7 @@ export const release: Resource = {
   request,
   observe,
   preview: previewOutputs,
+  foreseen: (inputs, outputs) => foreseenRefusals(releaseInputs(inputs), outputs),
   reconcile,
   remove,
 };

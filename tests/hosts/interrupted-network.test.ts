@@ -1,0 +1,3 @@
+import { interruptions } from "./interruptions.ts";
+
+interruptions("the network is cut");
