@@ -7,7 +7,16 @@
  * does that. Plain JavaScript, because it runs before there is anything that could load TypeScript.
  */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+} from "node:fs";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -16,6 +25,8 @@ const SOURCES = ["bench", "components", "fleet", "policies", "provider", "script
 const CACHE = path.join(ROOT, "node_modules", ".cache", "wizard-houses");
 /** Bundles of an entry point that are kept; another checkout that shares node_modules may be using an older one. */
 const KEPT = 8;
+/** Milliseconds after which a bundle that is not finished never will be. */
+const ABANDONED = 3600_000;
 
 function* sourceFiles(folder) {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
@@ -53,12 +64,26 @@ const keepPlaces = {
   },
 };
 
+/** Takes away the bundles of an entry point that were used least recently; others may be at it at the same time. */
 function prune(name) {
-  const bundles = readdirSync(CACHE)
+  const lastUse = (file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const files = readdirSync(CACHE)
     .filter((file) => file.startsWith(`${name}.`))
-    .map((file) => path.join(CACHE, file))
-    .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
-  for (const old of bundles.slice(KEPT)) rmSync(old, { force: true });
+    .map((file) => ({ file: path.join(CACHE, file), used: lastUse(path.join(CACHE, file)) }))
+    .sort((a, b) => b.used - a.used);
+  const isBundle = ({ file }) => file.endsWith(".mjs");
+  // What is no bundle yet is somebody's who makes one, if he still does.
+  const abandoned = files.filter((each) => !isBundle(each) && each.used < Date.now() - ABANDONED);
+  for (const { file } of [...abandoned, ...files.filter(isBundle).slice(KEPT)]) rmSync(file, { force: true });
+}
+
+/** So that it counts as used; in a tree that may not be written to, nothing is pruned either. */
+function touch(output) {
+  try {
+    utimesSync(output, new Date(), new Date());
+  } catch (error) {
+    if (!["EACCES", "EROFS", "EPERM", "ENOENT"].includes(error.code)) throw error;
+  }
 }
 
 /** esbuild and tsx find parts of themselves by their own place. */
@@ -96,7 +121,8 @@ async function bundle(entry, name, output, external) {
  */
 export async function compile(entry, external = []) {
   const { name, output } = bundleOf(entry);
-  if (!existsSync(output)) {
+  if (existsSync(output)) touch(output);
+  else {
     mkdirSync(CACHE, { recursive: true });
     await bundle(entry, name, output, external);
   }
@@ -114,17 +140,15 @@ function bundleOf(entry) {
  * @returns its module
  */
 export async function load(entry, external = []) {
-  const { output } = bundleOf(entry);
-  if (!existsSync(output)) {
-    try {
-      await compile(entry, external);
-    } catch (error) {
-      // A tree that may not be written to still runs, only slower.
-      if (!["EACCES", "EROFS", "EPERM", "ENOTDIR"].includes(error.code)) throw error;
-      const { register } = await import("tsx/esm/api");
-      register();
-      return import(pathToFileURL(path.join(ROOT, entry)).href);
-    }
+  let output;
+  try {
+    output = await compile(entry, external);
+  } catch (error) {
+    // A tree that may not be written to still runs, only slower.
+    if (!["EACCES", "EROFS", "EPERM", "ENOTDIR"].includes(error.code)) throw error;
+    const { register } = await import("tsx/esm/api");
+    register();
+    output = path.join(ROOT, entry);
   }
   return import(pathToFileURL(output).href);
 }

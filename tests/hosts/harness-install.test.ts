@@ -1,7 +1,6 @@
 /** The harness comes onto a host without one: from wheels or an index, whole or not at all, and goes with its last house. */
 import { writeFileSync } from "node:fs";
 import path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
@@ -60,14 +59,17 @@ async function up(...args: string[]): Promise<string> {
   expect(code, stdout + stderr).toBe(0);
   return stdout + stderr;
 }
-/** Returns once packages are being installed. */
-async function installing(place: string): Promise<void> {
+/** Returns once `running`, an update, is having packages installed on the host; an update that ends before that is told. */
+async function installing(place: string, running: ReturnType<HostFleet["start"]>): Promise<void> {
   const staged = `/opt/hermes/.${path.basename(place)}.staged/lib/python3.11/site-packages/aiohttp`;
   // What an earlier one has left is there as well.
-  for (let tries = 0; !(await holds(`pgrep -f '[p]ip --quiet.*install' && test -e ${staged}`)); tries++) {
-    if (tries > 600) throw new Error("nothing is being installed");
-    await sleep(100);
-  }
+  const isInstalling = (): Promise<boolean> =>
+    holds(`pgrep -f '[p]ip --quiet.*install' && test -e ${staged}`);
+  const first = await Promise.race([within(180, isInstalling), running.result]);
+  if (first === true) return;
+  throw new Error(
+    first === false ? "nothing is being installed" : `nothing was installed:\n${first.stdout}${first.stderr}`,
+  );
 }
 async function noDrift(): Promise<void> {
   const drift = await fleet.run("drift");
@@ -117,7 +119,7 @@ describe("from wheels that are carried over", () => {
 
   it("counts for nothing when the host loses power in the middle, and the next one finishes it", async () => {
     const running = fleet.start("up", ["--yes"]);
-    await installing(FIRST_AT);
+    await installing(FIRST_AT, running);
     await kill(machine);
     const { code } = await running.result;
     expect(code).not.toBe(0);
@@ -127,7 +129,7 @@ describe("from wheels that are carried over", () => {
 
   it("counts for nothing when its pip is killed", REPAIR, async () => {
     const running = fleet.start("up", ["--yes", "--recover"]);
-    await installing(FIRST_AT);
+    await installing(FIRST_AT, running);
     await exec(machine, "pkill -9 -f '[p]ip --quiet.*install'");
     const { code, stdout, stderr } = await running.result;
     expect(code).toBe(1);
@@ -140,7 +142,7 @@ describe("from wheels that are carried over", () => {
     REPAIR,
     async () => {
       const running = fleet.start("up", ["--yes", "--recover"]);
-      await installing(FIRST_AT);
+      await installing(FIRST_AT, running);
       for (const { pid } of processesOf(fleet.work.dir)) killNow(pid);
       expect((await running.result).code).not.toBe(0);
       // The host ends what it has begun, and nobody is there to say that it counts.

@@ -1,6 +1,15 @@
 /** The bundling loader in a small project of its own. */
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import os from "node:os";
 import path from "node:path";
 
@@ -55,6 +64,37 @@ describe("load", () => {
       answer();
     }
     expect(readdirSync(cache()).length).toBeLessThanOrEqual(8);
+  });
+
+  it("takes away what was used least recently, and what nobody has finished for long", () => {
+    mkdirSync(cache(), { recursive: true });
+    const ago = (name: string, minutes: number): void => {
+      const file = path.join(cache(), name);
+      writeFileSync(file, 'export const answer = "old";');
+      utimesSync(file, new Date(), new Date(Date.now() - minutes * 60_000));
+    };
+    answer();
+    const [own] = readdirSync(cache());
+    ago(own!, 600);
+    for (let name = 0; name < 8; name++) ago(`index.${name}.mjs`, 1 + name);
+    ago("index.8.mjs.1.tmp", 30);
+    ago("index.9.mjs.2.tmp", 90);
+    expect(answer()).toBe("old");
+    write("fleet/word.ts", 'export const word = "two";\n');
+    answer();
+    const left = readdirSync(cache());
+    expect(left).toContain(own);
+    expect(left).toContain("index.8.mjs.1.tmp");
+    expect(left).not.toContain("index.9.mjs.2.tmp");
+    expect(left).not.toContain("index.7.mjs");
+    expect(left.filter((name) => name.endsWith(".mjs"))).toHaveLength(8);
+  });
+
+  it("is not disturbed by what goes while it looks", () => {
+    mkdirSync(cache(), { recursive: true });
+    // Is listed, and is not there.
+    symlinkSync("nowhere", path.join(cache(), "index.gone.mjs"));
+    expect(answer()).toEqual([`one ${root}/fleet/`, root]);
   });
 
   it("says where a file does not parse", () => {
