@@ -1,5 +1,5 @@
 /** Bare `ssh`: one process per machine that reads what a check has to read. No tool over SSH can be faster than this. */
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 import { shellQuote } from "../../fleet/shell.ts";
@@ -9,26 +9,35 @@ import type { WantedHouse } from "../wanted.ts";
 import type { Ground, Tool } from "./tool.ts";
 
 export async function ssh(ground: Ground): Promise<Tool> {
-  const dir = path.join(ground.dir, "ssh");
+  const scripts = path.join(ground.dir, "ssh", "scripts");
+  const answers = path.join(ground.dir, "ssh", "answers");
   const { stderr } = await run({ argv: ["ssh", "-V"] });
   return {
     name: "ssh",
     version: stderr.split(",")[0]!,
     cases: ["check"],
     want: (houses) => {
-      rmSync(dir, { recursive: true, force: true });
-      mkdirSync(dir, { recursive: true });
+      for (const folder of [scripts, answers]) {
+        rmSync(folder, { recursive: true, force: true });
+        mkdirSync(folder, { recursive: true });
+      }
       for (const { name } of ground.machines) {
         const here = houses.filter((house) => house.host === name);
-        writeFileSync(path.join(dir, name), readingScript(here));
+        writeFileSync(path.join(scripts, name), readingScript(here));
       }
       return Promise.resolve();
     },
     forget: () => Promise.resolve(),
-    command: () => ({ argv: ["/bin/sh", path.join(ROOT, "bench", "ssh-floor.sh"), ground.sshConfig, dir] }),
-    complaint: (_, { stdout }) => {
-      const ends = stdout.split("\n").filter((line) => line === "end").length;
-      return ends === ground.machines.length ? undefined : `only ${ends} machines answered to the end`;
+    command: () => ({
+      argv: ["/bin/sh", path.join(ROOT, "bench", "ssh-floor.sh"), ground.sshConfig, scripts, answers],
+    }),
+    complaint: () => {
+      const isCut = ({ name }: { name: string }): boolean => {
+        const file = path.join(answers, name);
+        return !existsSync(file) || !readFileSync(file, "utf8").endsWith("\nend\n");
+      };
+      const cut = ground.machines.filter(isCut).map(({ name }) => name);
+      return cut.length === 0 ? undefined : `did not answer to the end: ${cut.join(", ")}`;
     },
     cool: () => Promise.resolve(),
   };

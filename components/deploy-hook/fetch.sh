@@ -31,7 +31,8 @@ woken=$(ls -A -- "$QUEUE")
 # Before anything else: a delivery that comes from here on wakes the next run.
 (cd -- "$QUEUE" && rm -f -- push start) || fails "the queue cannot be emptied"
 
-git() { command git -c core.hooksPath=/dev/null -c gpg.program=/bin/false -c credential.helper= \
+# All that it writes is on the disk before it is named, also after a power cut.
+git() { command git -c core.fsync=all -c core.hooksPath=/dev/null -c gpg.program=/bin/false -c credential.helper= \
   -c "credential.helper=/usr/local/lib/wizard-deploy/credential.sh" -c "safe.directory=$repository" \
   --git-dir="$repository" "$@"; }
 
@@ -44,6 +45,12 @@ until said=$(git fetch --quiet --no-tags --no-write-fetch-head "$CLONE_URL" \
   "+refs/heads/$FORGE_BRANCH:refs/heads/$FORGE_BRANCH" 2>&1 </dev/null); do
   tries=$((tries - 1))
   [ "$tries" -gt 0 ] || fails "the forge does not hand out $FORGE_BRANCH: $said"
+  # It is a copy, which the forge can give anew.
+  if ! git fsck --connectivity-only >/dev/null 2>&1; then
+    say warning "the repository is damaged, and fetched anew"
+    { rm -rf -- "$repository" && command git init --quiet --bare -- "$repository"; } || fails "no room for the repository"
+    continue
+  fi
   sleep 3
 done
 head=$(git rev-parse --verify --quiet "refs/heads/$FORGE_BRANCH^{commit}") || fails "there is no $FORGE_BRANCH"

@@ -7,7 +7,9 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -63,6 +65,13 @@ function fetched(): { commit: string | undefined; said: string } {
     said: stderr + (existsSync(outcome) ? readFileSync(outcome, "utf8") : ""),
   };
 }
+/** As a power cut may leave files that were not on the disk yet. */
+function damage(place: string): void {
+  if (statSync(place).isDirectory())
+    return readdirSync(place).forEach((name) => damage(path.join(place, name)));
+  chmodSync(place, 0o644);
+  writeFileSync(place, "");
+}
 const tree = (name: string): string => readFileSync(at("state", "tree", name), "utf8");
 
 describe.runIf(installed)("a run of the deploy hook", () => {
@@ -96,5 +105,28 @@ describe.runIf(installed)("a run of the deploy hook", () => {
     mkdirSync(at("state/repository.git"));
     writeFileSync(at("state/repository.git/config.lock"), "");
     expect(fetched()).toMatchObject({ commit });
+  });
+
+  it.each(["refs/heads/main", "HEAD", "objects"])("fetches anew where %s is damaged", (part) => {
+    push({ "package-lock.json": "{}\n", a: "1\n" });
+    fetched();
+    damage(at("state/repository.git", part));
+    const commit = push({ a: "2\n" });
+    const { commit: got, said } = fetched();
+    expect(said).toContain("running fetched");
+    expect(got).toBe(commit);
+    expect(tree("a")).toBe("2\n");
+  });
+
+  it("keeps what it has where the forge is down, and says so", () => {
+    push({ "package-lock.json": "{}\n" });
+    fetched();
+    renameSync(at("forge"), at("elsewhere"));
+    expect(fetched()).toMatchObject({
+      commit: undefined,
+      said: expect.stringContaining("does not hand out"),
+    });
+    expect(existsSync(at("state/repository.git/refs/heads/main"))).toBe(true);
+    renameSync(at("elsewhere"), at("forge"));
   });
 });
