@@ -35,7 +35,6 @@ interface Standing {
   knownGood: string | undefined;
   pending: boolean;
   there: string[];
-  text: string;
 }
 
 async function standing({ house, session }: HouseSession): Promise<Standing> {
@@ -44,14 +43,12 @@ async function standing({ house, session }: HouseSession): Promise<Standing> {
     ...noFacts,
     unopened: [current(path), knownGood(path)],
     folders: [releases(path), pending(path)],
-    texts: [revoked(path)],
   });
   const links = [current(path), knownGood(path)].map((link) => {
     const fact = factOf(facts, link);
     return { path: link, target: fact.kind === "link" ? fact.target : "" };
   });
   const [now, good] = links.map(({ target }) => releaseOfTarget(target));
-  const text = facts.texts.get(revoked(path));
   return {
     links,
     current: now,
@@ -60,7 +57,6 @@ async function standing({ house, session }: HouseSession): Promise<Standing> {
     there: (facts.folders.get(releases(path)) ?? [])
       .map(({ name }) => name)
       .filter((id) => /^[0-9a-f]{16}$/.test(id)),
-    text: text === undefined || text === "" ? "" : `${text}\n`,
   };
 }
 
@@ -70,16 +66,13 @@ async function standing({ house, session }: HouseSession): Promise<Standing> {
  */
 export function steps(
   path: string,
-  { links, knownGood: good, text }: Pick<Standing, "links" | "knownGood" | "text">,
+  { links, knownGood: good }: Pick<Standing, "links" | "knownGood">,
   ids: readonly string[],
   why: string,
 ): Step[] {
-  const time = new Date().toISOString().replace(/\.\d+Z$/, "Z");
-  const lines = ids.filter((id) => !text.includes(id)).map((id) => `${id}\t${time}\t${why}\n`);
-  const root = { owner: "root", group: "root" };
   return [
     ...links.map((link): Step => ({ do: "still", ...link })),
-    { do: "file", path: revoked(path), mode: "0644", ...root, content: text + lines.join("") },
+    ...ids.map((id): Step => ({ do: "enlist", path: revoked(path), id, why })),
     ...(good !== undefined && ids.includes(good) ? [{ do: "remove", path: knownGood(path) } as const] : []),
     ...ids.map((id): Step => ({ do: "remove-tree", path: releaseFolder(path, id) })),
   ];

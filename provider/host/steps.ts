@@ -58,6 +58,8 @@ export type Step =
   | { do: "remove-lock"; path: HostPath }
   /** Fails unless a link points where it did when it was looked at; nowhere, if the target is empty. */
   | { do: "still"; path: HostPath; target: string }
+  /** A line for `id` in a list that others write to as well, unless it has one: id, time, why, with tabs between. */
+  | { do: "enlist"; path: HostPath; id: string; why: string }
   /** Sets the time of change to now. */
   | { do: "touch"; path: HostPath }
   /** A system account with its group. */
@@ -254,6 +256,8 @@ export function stepLine(step: Step, vantage: Vantage): string {
       return `remove_lock ${real(step.path)}`;
     case "still":
       return `still ${real(step.path)} ${shellQuote(step.target)}`;
+    case "enlist":
+      return `enlist ${real(step.path)} ${shellQuote(step.id)} ${shellQuote(step.why)}`;
     case "touch":
       return `touch -c -- ${real(step.path)}`;
     case "add-account":

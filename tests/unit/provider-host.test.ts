@@ -2,6 +2,7 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
+  appendFileSync,
   chmodSync,
   existsSync,
   lstatSync,
@@ -11,6 +12,7 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
@@ -349,6 +351,19 @@ describe("steps", () => {
     await expect(still("/srv/h/known-good", "releases/a")).rejects.toThrow(
       "it points to nothing, and no more",
     );
+  });
+
+  it("add to a list what it does not have, and keep what others have added meanwhile", async () => {
+    mkdirSync(at("srv/h"), { recursive: true });
+    const list = () => readFileSync(at("srv/h/revoked"), "utf8").replace(/20\S+Z/g, "TIME");
+    const enlist = (id: string, why: string) => change({ do: "enlist", path: "/srv/h/revoked", id, why });
+    await enlist("a", "by hand");
+    appendFileSync(at("srv/h/revoked"), "b\tTIME\tby another\n");
+    await enlist("c", "it's $HOME");
+    await enlist("b", "again");
+    expect(list()).toBe("a\tTIME\tby hand\nb\tTIME\tby another\nc\tTIME\tit's $HOME\n");
+    expect(statSync(at("srv/h/revoked")).mode & 0o777).toBe(0o644);
+    expect(readdirSync(at("srv/h")).filter((name) => name.startsWith(".revoked"))).toEqual([]);
   });
 
   it("fail with the host's words and stop there", async () => {

@@ -138,7 +138,7 @@ describe("a revocation", () => {
           { path: current!, target: `releases/${B}` },
           { path: good!, target: `releases/${A}` },
         ],
-        ...{ knownGood: A, text: "" },
+        knownGood: A,
       };
       symlinkSync(`releases/${A}`, real("current"));
       symlinkSync(`releases/${A}`, real("known-good"));

@@ -99,6 +99,18 @@ still() { # still LINK TARGET: or says what has changed
   exit 89
 }
 
+enlist() { # enlist FILE ID WHY: a line more, unless it has one for ID
+  if [ -f "$1" ] && cut -f 1 -- "$1" | grep -qxF -- "$2"; then return; fi
+  t=$(mktemp -- "${1%/*}/.${1##*/}.XXXXXXXX")
+  chmod -- 0644 "$t"
+  line=$(printf '%s\t%s\t%s' "$2" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$3")
+  if ! { { [ ! -f "$1" ] || cat -- "$1"; } && printf '%s\n' "$line"; } >"$t" || ! sync -d -- "$t"; then
+    rm -f -- "$t"
+    exit 74
+  fi
+  mv -fT -- "$t" "$1"
+}
+
 remove_if_last() { # remove_if_last FOLDER NAME...: the named files and the folder, if nothing else is in it
   d=$1
   shift
