@@ -21,7 +21,7 @@ import {
   renderHouse,
 } from "../../fleet/index.ts";
 import { hostileConfig, hostileEnvironment, urlVariables } from "./hostile.ts";
-import { HARNESS_VERSION, harnessPython } from "./venv.ts";
+import { HARNESS_VERSION, harnessPython, SEALED } from "./venv.ts";
 
 const root = join(import.meta.dirname, "../..");
 const fleet = loadFleet(join(root, "wizards"));
@@ -199,7 +199,7 @@ test("the command line agrees: fallback list and config get", () => {
 test("the stored facts are those of the installed harness", () => {
   const home = mkdtempSync(join(scratch, "dump-"));
   const dumped = execFileSync(python, [join(root, "fleet/harness/dump.py")], {
-    env: { PATH: process.env["PATH"], HOME: home, HERMES_HOME: home },
+    env: { PATH: process.env["PATH"], HOME: home, HERMES_HOME: home, ...SEALED },
     encoding: "utf8",
     maxBuffer: 1 << 24,
   });
@@ -226,7 +226,7 @@ path = sys.argv[1]
 lines = open(path).readlines()
 print(json.dumps([dotenv_values(path), _parse_env(open(path)), _sanitize_env_lines(lines) == lines]))`;
   const home = mkdtempSync(join(scratch, "env-home-"));
-  const env = { PATH: process.env["PATH"], HOME: home, HERMES_HOME: home };
+  const env = { PATH: process.env["PATH"], HOME: home, HERMES_HOME: home, ...SEALED };
   expect(JSON.parse(execFileSync(python, ["-c", script, file], { env, encoding: "utf8" }))).toEqual([
     values,
     values,
@@ -298,8 +298,7 @@ function layOut(
       PATH: process.env["PATH"] ?? "",
       HOME: paths.home,
       HERMES_HOME: paths.home,
-      // Left to itself it installs what the agent asks for, under the eyes of the other files' tests.
-      ...(managed ? { HERMES_MANAGED_DIR: paths.release } : { HERMES_DISABLE_LAZY_INSTALLS: "1" }),
+      ...(managed ? { HERMES_MANAGED_DIR: paths.release } : SEALED),
     },
   };
 }

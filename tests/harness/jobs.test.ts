@@ -19,7 +19,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest
 import { loadFleet, renderHouse } from "../../fleet/index.ts";
 import { lifecycleCommand } from "../../fleet/jobs.ts";
 import { TestHouse } from "../unit/scheduled-fixture.ts";
-import { harnessPython } from "./venv.ts";
+import { harnessPython, SEALED } from "./venv.ts";
 
 const root = join(import.meta.dirname, "../..");
 const MERGE = join(root, "components/jobs/merge-jobs.py");
@@ -47,7 +47,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const environment = () => ({ PATH: process.env["PATH"] ?? "", HOME: home(), HERMES_HOME: home() });
+const environment = () => ({ PATH: process.env["PATH"] ?? "", HOME: home(), HERMES_HOME: home(), ...SEALED });
 
 /** What the harness's own code says to some lines about `jobs`, its module; `say` is what comes back. */
 function harness(code: string): unknown {
@@ -233,7 +233,7 @@ describe("the token budget's pause", () => {
       execFileSync(python, words);
       day.makeTables();
       day.use("s1", Date.now() / 1000, { input_tokens: 5 });
-      const env = { HOME: day.at("home"), HERMES_HOME: day.at("home") };
+      const env = { HOME: day.at("home"), HERMES_HOME: day.at("home"), ...SEALED };
       const state = (): unknown =>
         JSON.parse(
           execFileSync(

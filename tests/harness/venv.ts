@@ -14,6 +14,12 @@ export const HARNESS_VERSION = (
 export const OLD_HARNESS_VERSION = "0.16.0";
 
 /**
+ * Environment of a harness that has no release over it: it would install what a configuration or a look at it asks for, into
+ * the virtualenv that all tests share.
+ */
+export const SEALED = { HERMES_DISABLE_LAZY_INSTALLS: "1" };
+
+/**
  * Path of the Python of a version of the harness. `HERMES_VENV` names an existing virtualenv to use for the pinned one.
  * The stamp is written last: without it the folder is half-made, or made for something else, and is redone.
  */
