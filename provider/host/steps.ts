@@ -175,6 +175,11 @@ export const UNMERGED = 85;
 const LOCKED = 73;
 /** Seconds a change waits for another one on the same house, e.g. the deadman switch's. */
 const LOCK_WAIT = 30;
+/**
+ * Seconds the host waits at a `commit` for a sender that may be cut off: less than {@link LOCK_WAIT}, so that who is back
+ * on the network and tries again is not kept out by the run that was cut.
+ */
+const SILENCE = 20;
 
 type Functions = "units" | "health" | "arm" | "restore";
 
@@ -280,7 +285,7 @@ export function stepLine(step: Step, vantage: Vantage): string {
     case "stop-unit":
       return `stop_unit ${shellQuote(step.unit)}`;
     case "commit":
-      return "commit";
+      return `commit ${SILENCE}`;
     case "start-over":
       return `start_over ${shellQuote(step.unit)}`;
     case "healthy":

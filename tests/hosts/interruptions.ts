@@ -8,7 +8,7 @@ import { blackhole, kill, start, unblackhole } from "../../testbed/index.ts";
 import { killNow, processesOf } from "../engine/processes.ts";
 import { Evidence } from "./evidence.ts";
 import { hold, IS_HELD, letGo, makeHoldable } from "./hold.ts";
-import { HOUSE, makeOneHouse, UNIT, type OneHouse } from "./one-house.ts";
+import { AT_WORK, HOUSE, makeOneHouse, UNIT, type OneHouse } from "./one-house.ts";
 
 /** Seconds, as in the stack's configuration. */
 const SETTINGS = { healthDeadline: 10, revertAfter: 12 };
@@ -94,9 +94,10 @@ export function interruptions(interruption: Interruption): void {
         await interrupt();
         ({ code } = await result);
         await until(`${step}: rest`, SETTINGS.revertAfter + SETTINGS.healthDeadline + 30, async () => {
-          const { current, pending, healthy } = await standing();
-          const there = (current === good) === (end !== "confirmed");
-          return there && !pending && healthy && !(await holds("pgrep -f '[p]ending/revert.sh'"));
+          // In this order: what is at work now may yet change what is looked at then.
+          if (await holds(AT_WORK)) return false;
+          const { current, healthy } = await standing();
+          return (current === good) === (end !== "confirmed") && healthy;
         });
       } finally {
         await unblackhole(machine);

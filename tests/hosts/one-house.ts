@@ -12,6 +12,13 @@ import { within } from "./within.ts";
 export const HOUSE = "/srv/wizards/bezalel";
 export const UNIT = "hermes-bezalel.service";
 export const PORT = 8642;
+
+/**
+ * Whether anything may still change what is in force on the host: whatever does so holds the lock, and what has stopped in
+ * the middle has left the way back.
+ */
+export const AT_WORK = `! flock -n ${HOUSE}/.lock true || test -e ${HOUSE}/pending || pgrep -f '[p]ending/revert.sh'`;
+
 const CONFIG = "wizards/bezalel/config.yaml";
 
 export interface Standing {

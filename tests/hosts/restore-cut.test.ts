@@ -6,6 +6,7 @@ import { killNow, processesOf } from "../engine/processes.ts";
 import { HOUSE, makeBackupBed, remember, remembered, UNIT, type BackupBed } from "./backup-bed.ts";
 import { inside } from "./fleet.ts";
 import { hold, IS_HELD, letGo, makeHoldable } from "./hold.ts";
+import { AT_WORK } from "./one-house.ts";
 
 let bed: BackupBed;
 let archive: string;
@@ -66,10 +67,7 @@ describe("a restore that is cut", () => {
     await FAULTS[fault]();
     expect((await result).code).not.toBe(0);
     await bed.until("rest", 140, async () => {
-      // Whatever goes on holds the lock; what has stopped in the middle has left the way back.
-      const busy = await holds(
-        `! flock -n ${HOUSE}/.lock true || test -e ${HOUSE}/pending || pgrep -f '[p]ending/revert.sh'`,
-      );
+      const busy = await holds(AT_WORK);
       if (busy) await exec(bed.forge, DEADMAN);
       return !busy && (await bed.answers(bed.forge));
     });

@@ -1,6 +1,7 @@
 /** Facts and steps on a real shell, in a folder that stands for a host. */
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import {
   appendFileSync,
   chmodSync,
@@ -409,6 +410,20 @@ describe("steps", () => {
     expect(run).toThrow(/the sender is gone/);
     expect(existsSync(at("srv/h/f"))).toBe(true);
     expect(existsSync(at("srv/h/current"))).toBe(false);
+  });
+
+  it("switch nothing when the sender is silent, and let go of the lock", async () => {
+    const steps: Step[] = [{ do: "commit" }, { do: "link", path: "/srv/h/current", target: "new" }];
+    const { text } = planScript({ lock: "/srv/h/.lock", steps }, { prefix: root, owners: false });
+    const impatient = text.replace(/^commit \d+$/m, "commit 0.2");
+    expect(impatient).not.toBe(text);
+    const child = spawn("sh", ["-c", impatient], { stdio: ["pipe", "ignore", "pipe"] });
+    let said = "";
+    child.stderr.on("data", (chunk) => (said += String(chunk)));
+    const [code] = (await once(child, "close")) as [number];
+    expect([code, said]).toEqual([75, expect.stringContaining("has said nothing for 0.2 s")]);
+    expect(existsSync(at("srv/h/current"))).toBe(false);
+    execFileSync("flock", ["-n", at("srv/h/.lock"), "true"]);
   });
 
   it("never put half a file in place when the sender dies in the middle of it", () => {

@@ -133,10 +133,12 @@ remove_lock() { # remove_lock FILE: and its folder, if nothing else is in it; it
   rmdir --ignore-fail-on-non-empty -- "${1%/*}"
 }
 
-commit() { # waits until the sender says that it is still there
+commit() { # commit SECONDS: waits until the sender says that it is still there, and no longer, for we hold the lock
   echo "$ready"
-  read -r word || {
-    echo "stopped before the switch: the sender is gone" >&2
+  # read leaves what follows the line; the lock is not its to hold.
+  # shellcheck disable=SC2016
+  word=$(timeout "$1" sh -c 'read -r word && echo "$word"' 9>&-) || {
+    echo "stopped before the switch: the sender is gone, or has said nothing for $1 s" >&2
     exit 75
   }
   if [ "$word" != "$go" ]; then
