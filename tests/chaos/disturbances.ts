@@ -120,7 +120,8 @@ async function noticed({ name, path, host }: House): Promise<void> {
   await host(
     `sed 's/^GRACE=.*/GRACE=2/; s/^WINDOW=.*/WINDOW=60/' ${path}/current/deadman/deadman.conf >${conf}`,
   );
-  const look = `/bin/sh ${path}/current/deadman/deadman.sh ${conf}`;
+  // While cron's own look has the lock, another one does nothing.
+  const look = `flock -w 30 ${path}/.lock true; /bin/sh ${path}/current/deadman/deadman.sh ${conf}`;
   // What was written just before it hung is still a sign of life.
   await host(look);
   await sleep(3000);

@@ -9,7 +9,7 @@ import { fillUp, makeRoom } from "./full-disk.ts";
 import { HOUSE, makeOneHouse, PORT, UNIT, type OneHouse } from "./one-house.ts";
 
 /** Seconds, as in the stack's configuration. */
-const SETTINGS = { healthDeadline: 12, revertAfter: 15 };
+const SETTINGS = { healthDeadline: 25, revertAfter: 15 };
 
 let house: OneHouse;
 beforeAll(async () => (house = await makeOneHouse(SETTINGS)));

@@ -86,27 +86,34 @@ describe("the outside monitor", () => {
     expect(await one.host(`cat ${HOUSE}/current/.env`)).not.toContain("DEADMAN");
   });
 
-  it("hears nothing from a host whose cron has ended, nor from a house that is silent, and both again", async () => {
-    // From here on with the shortest grace, and everything scheduled for every minute.
-    one.fleet.edit(DATA, "pingUrlKey:", "grace: 60\n  pingUrlKey:");
-    one.fleet.edit(DATA, /^scheduled:\n(?: .*\n)+/m, EVERY_MINUTE);
-    await up(0);
-    await arrangeForScheduledWork();
+  it(
+    "hears nothing from a host whose cron has ended, nor from a house that is silent, and both again",
+    { timeout: 400_000 },
+    async () => {
+      // From here on with the shortest grace, and everything scheduled for every minute.
+      one.fleet.edit(DATA, "pingUrlKey:", "grace: 60\n  pingUrlKey:");
+      one.fleet.edit(DATA, /^scheduled:\n(?: .*\n)+/m, EVERY_MINUTE);
+      await up(0);
+      await arrangeForScheduledWork();
 
-    const pid = await pidOf();
-    await one.host(`systemctl stop cron; kill -STOP ${pid}`);
-    // What was written just before is still a sign of life.
-    await one.host(`/bin/sh ${HOUSE}/current/deadman/deadman.sh ${HOUSE}/current/deadman/deadman.conf`);
-    const before = pings.length;
-    await sleep(60_000 - (Date.now() % 60_000) + 5_000);
-    expect(pings.length, "pings without cron").toBe(before);
+      const pid = await pidOf();
+      // What cron has begun goes on, and would ping.
+      await one.host(
+        `systemctl stop cron; kill -STOP ${pid}; while pgrep -f '[d]eadman/deadman.sh' >/dev/null; do sleep 0.2; done`,
+      );
+      // What was written just before is still a sign of life.
+      await one.host(`/bin/sh ${HOUSE}/current/deadman/deadman.sh ${HOUSE}/current/deadman/deadman.conf`);
+      const before = pings.length;
+      await sleep(60_000 - (Date.now() % 60_000) + 5_000);
+      expect(pings.length, "pings without cron").toBe(before);
 
-    await one.host("systemctl start cron");
-    await one.until("a restart by the switch", MINUTE, async () => (await pidOf()) !== pid);
-    expect(await journal("deadman-bezalel")).toMatch(/restart: no sign of life for \d+ s/);
-    expect(pings.length, "pings while the house is silent").toBe(before);
-    await one.until("a ping of the restarted house", MINUTE, pinged(before));
-  });
+      await one.host("systemctl start cron");
+      await one.until("a restart by the switch", MINUTE, async () => (await pidOf()) !== pid);
+      expect(await journal("deadman-bezalel")).toMatch(/restart: no sign of life for \d+ s/);
+      expect(pings.length, "pings while the house is silent").toBe(before);
+      await one.until("a ping of the restarted house", MINUTE, pinged(before));
+    },
+  );
 });
 
 /** All of a house's scheduled work, every minute; a budget that anything uses up, and a model that never answers. */

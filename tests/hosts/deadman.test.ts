@@ -40,8 +40,8 @@ async function silenced(): Promise<void> {
   const pid = await pidOf();
   // `kill 0` would be for this test itself.
   expect(pid).not.toBe("0");
-  await host(`kill -STOP ${pid}`);
-  // What was written just before is still a sign of life.
+  // Seconds without a sign count from the next look; what was written just before it is still one.
+  await host(`kill -STOP ${pid}; rm -f ${STATE}/alive`);
   await look();
   await sleep((GRACE + 1) * 1000);
 }
@@ -61,9 +61,12 @@ beforeAll(async () => {
   fleet.editFleet((data) => (data.rollout = "parallel"));
   const { code, stdout, stderr } = await fleet.run("up", ["--yes"]);
   if (code !== 0) throw new Error(stdout + stderr);
-  // Cron's own looks, once a minute, would get in the way.
+  // Cron's own looks, once a minute, would get in the way, and so would what one of them has seen.
   await host(
-    `systemctl stop cron && sed 's/^GRACE=.*/GRACE=${GRACE}/' ${HOUSE}/current/deadman/deadman.conf >${CONF}`,
+    `systemctl stop cron
+     while pgrep -f '[d]eadman/deadman.sh' >/dev/null; do sleep 0.2; done
+     rm -f ${STATE}/alive
+     sed 's/^GRACE=.*/GRACE=${GRACE}/' ${HOUSE}/current/deadman/deadman.conf >${CONF}`,
   );
 });
 afterAll(() => fleet?.cleanup());

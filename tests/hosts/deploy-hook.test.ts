@@ -199,14 +199,17 @@ describe("a merge", () => {
 });
 
 /** Milliseconds in which it answers whatever goes on, also where others want the processor; a forge waits for five seconds. */
-const PROMPT = 3000;
+const PROMPT = 4500;
+
+/** Where a whole run is waited for, or two. */
+const PATIENT = { timeout: 480_000 };
 
 /** Runs an attack; nothing may come of it, and the hook is well afterwards. */
-async function inVain(attack: () => Promise<void>): Promise<void> {
+async function inVain(attack: () => Promise<void>, pause = 300): Promise<void> {
   await settled();
   const [before, was] = [await runs(), await deployed()];
   await attack();
-  await sleep(300);
+  await sleep(pause);
   expect(await runs(), "runs that it began").toBe(before);
   expect(await deployed()).toBe(was);
   expect(await sender.get("/health")).toMatchObject({ status: 200, body: "ok" });
@@ -298,7 +301,7 @@ describe("attack", () => {
     const older = bed.git("rev-parse", `${head}~1`);
     await until(
       "it is told",
-      60,
+      150,
       async () => (await stories()).at(-1)?.includes("is not newer than") ?? false,
     );
     await settled();
@@ -437,7 +440,7 @@ describe("attack", () => {
     }
   });
 
-  it("a burst of twenty pushes makes one run or two", async () => {
+  it("a burst of twenty pushes makes one run or two", PATIENT, async () => {
     const before = await runs("deploy-converge");
     const begun = await runs();
     change();
@@ -445,7 +448,7 @@ describe("attack", () => {
     const burst = Array.from({ length: 20 }, () => sender.send(push()));
     bed.git("push", "--quiet", "origin", "main");
     for (const { status } of await Promise.all(burst)) expect(status).toBe(200);
-    await until("the newest is deployed", 60, async () => (await deployed()) === commit);
+    await until("the newest is deployed", 150, async () => (await deployed()) === commit);
     await settled();
     expect((await runs("deploy-converge")) - before).toBeLessThanOrEqual(2);
     expect((await runs()) - begun).toBeLessThanOrEqual(4);
@@ -469,19 +472,19 @@ describe("attack", () => {
     await settled();
   });
 
-  it("a run that is killed in the middle is told of, and made good by hand", async () => {
+  it("a run that is killed in the middle is told of, and made good by hand", PATIENT, async () => {
     change();
     const commit = bed.commit("Killed");
     bed.git("push", "--quiet", "origin", "main");
     await until(
       "the engine runs",
-      60,
+      150,
       async () => (await exec(machines.helm, "pgrep -u deploy-converge -x pulumi")).code === 0,
     );
     await control("systemctl kill --signal=KILL deploy-converge.service");
     await until(
       "it is told",
-      60,
+      150,
       async () => (await stories()).at(-1)?.startsWith(commit.slice(0, 10)) ?? false,
     );
     await settled();
@@ -497,18 +500,18 @@ describe("attack", () => {
     expect(await deployed()).toBe(commit);
   });
 
-  it("a forge that answers nothing for a while: the merge is not lost", async () => {
+  it("a forge that answers nothing for a while: the merge is not lost", PATIENT, async () => {
     change();
     const commit = bed.commit("The forge sleeps");
     bed.git("push", "--quiet", "origin", "main");
     process.kill(bed.gitea.pid, "SIGSTOP");
     await sleep(4000);
     process.kill(bed.gitea.pid, "SIGCONT");
-    await until("it is deployed", 90, async () => (await deployed()) === commit);
+    await until("it is deployed", 150, async () => (await deployed()) === commit);
     await settled();
   });
 
-  it("a stack that somebody else is at: the run waits and says who", async () => {
+  it("a stack that somebody else is at: the run waits and says who", PATIENT, async () => {
     const locks = "/var/lib/deploy-converge/state/.pulumi/locks/organization/wizard-houses/testbed";
     const lock = { pid: 7, username: "olga", hostname: "laptop", timestamp: new Date().toISOString() };
     await control(
@@ -517,9 +520,9 @@ describe("attack", () => {
     change();
     const commit = bed.commit("While olga is at it");
     bed.git("push", "--quiet", "origin", "main");
-    await until("it is told", 60, async () => (await stories()).at(-1)?.includes("olga@laptop") ?? false);
+    await until("it is told", 150, async () => (await stories()).at(-1)?.includes("olga@laptop") ?? false);
     await control(`rm ${locks}/held.json`);
-    await until("it is deployed", 60, async () => (await deployed()) === commit);
+    await until("it is deployed", 150, async () => (await deployed()) === commit);
     await settled();
   });
 
@@ -586,7 +589,8 @@ describe("GitHub's deliveries, in their documented shape", () => {
     await control(
       `mkdir -p /run/github/queue && cat >/run/github/hooks.json <<'END'\n${hooks}END\n` +
         "systemd-run --quiet --unit=github-hook -E STATE_DIRECTORY=/run/github -E FORGE_REPOSITORY=Codertocat/Hello-World " +
-        "-E FORGE_BRANCH=main webhook -hooks /run/github/hooks.json -ip 127.0.0.1 -port 9001 -urlprefix hooks; sleep 1",
+        "-E FORGE_BRANCH=main webhook -hooks /run/github/hooks.json -ip 127.0.0.1 -port 9001 -urlprefix hooks; " +
+        "for i in $(seq 150); do curl -s -o /dev/null http://127.0.0.1:9001/ && break; sleep 0.2; done",
     );
   });
   afterAll(() => control("systemctl stop github-hook; rm -r /run/github"));
@@ -619,7 +623,9 @@ describe("the attacks' own check", () => {
     const forged = withHeaders(push(), ["X-Gitea-Signature"], [["X-Gitea-Signature", "0".repeat(64)]]);
     await expect(inVain(async () => expect((await sender.send(forged)).status).toBe(401))).rejects.toThrow();
     const other = withHeaders(push(), ["X-Gitea-Signature"], [["X-Gitea-Signature", "1".repeat(64)]]);
-    await expect(inVain(async () => void (await sender.send(other)))).rejects.toThrow(/runs that it began/);
+    await expect(inVain(async () => void (await sender.send(other)), 5000)).rejects.toThrow(
+      /runs that it began/,
+    );
     await control(`cp /root/hooks ${CREDENTIAL} && systemctl restart webhook`);
   });
 });

@@ -132,5 +132,7 @@ export async function inside(machine: Machine, script: string): Promise<string> 
 
 /** Logins that sshd has let in since the machine booted. */
 export async function sessions(machine: Machine): Promise<number> {
-  return Number(await inside(machine, "journalctl -u ssh -o cat | grep -c 'Accepted publickey' || :"));
+  return Number(
+    await inside(machine, "journalctl --sync; journalctl -u ssh -o cat | grep -c 'Accepted publickey' || :"),
+  );
 }

@@ -7,7 +7,7 @@ import { HOUSE, makeOneHouse, type OneHouse } from "./one-house.ts";
 
 let house: OneHouse;
 beforeAll(async () => {
-  house = await makeOneHouse({ healthDeadline: 12, revertAfter: 15 });
+  house = await makeOneHouse({ healthDeadline: 40, revertAfter: 15 });
   await makeHoldable(house.machine);
 });
 afterAll(() => house?.fleet.cleanup());

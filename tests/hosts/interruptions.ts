@@ -11,7 +11,7 @@ import { hold, IS_HELD, letGo, makeHoldable } from "./hold.ts";
 import { AT_WORK, HOUSE, makeOneHouse, UNIT, type OneHouse } from "./one-house.ts";
 
 /** Seconds, as in the stack's configuration. */
-const SETTINGS = { healthDeadline: 10, revertAfter: 12 };
+const SETTINGS = { healthDeadline: 40, revertAfter: 12 };
 
 export type Interruption = "the laptop is closed" | "the network is cut" | "the host loses its power";
 
@@ -82,7 +82,7 @@ export function interruptions(interruption: Interruption): void {
     let good: string;
     beforeEach(async () => (good = await house.ready()));
 
-    it.each(Object.entries(STEPS))("%s", { timeout: 120_000 }, async (step, { at, ends, withoutPower }) => {
+    it.each(Object.entries(STEPS))("%s", { timeout: 240_000 }, async (step, { at, ends, withoutPower }) => {
       const { machine, fleet, until, holds, target, standing } = house;
       const end = interruption === "the host loses its power" ? (withoutPower ?? ends) : ends;
       house.change();

@@ -26,7 +26,7 @@ const restore = (archive: string): Promise<string> =>
 const LONG = `import os, pathlib, time
 home = pathlib.Path(os.environ["HERMES_HOME"])
 (home / "job-began").touch()
-time.sleep(15)
+time.sleep(30)
 (home / "job-ended").touch()
 print("done")
 `;

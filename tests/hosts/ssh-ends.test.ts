@@ -42,7 +42,8 @@ afterEach(() => {
 
 /** Starts the provider; returns what asks it to look at a file on the machine. */
 async function start(): Promise<(file: string) => Promise<unknown>> {
-  const env = { ...process.env, WIZARD_HOUSES_SSH_CONFIG: path.join(folder, "config") };
+  // Where others make their private folders, they also remove those of who has been killed.
+  const env = { ...process.env, TMPDIR: folder, WIZARD_HOUSES_SSH_CONFIG: path.join(folder, "config") };
   provider = spawn(PROVIDER, [], { env });
   const [port] = (await once(createInterface(provider.stdout), "line")) as [string];
   const client = new providergrpc.ResourceProviderClient(
@@ -66,7 +67,7 @@ async function start(): Promise<(file: string) => Promise<unknown>> {
 
 const pid = (): number => provider.pid!;
 const privateFolders = (): string[] =>
-  readdirSync(os.tmpdir()).filter((name) => name.startsWith(`houses-${pid()}-`));
+  readdirSync(folder).filter((name) => name.startsWith(`houses-${pid()}-`));
 /** Ids of its ssh processes, alive or not reaped. */
 const clients = (): number[] =>
   readdirSync("/proc")
@@ -152,7 +153,7 @@ describe("a provider that is killed", () => {
       await (
         await start()
       )("/srv/short");
-      expect(readdirSync(os.tmpdir())).not.toContain(first[0]);
+      expect(readdirSync(folder)).not.toContain(first[0]);
     },
   );
 

@@ -74,7 +74,7 @@ async function words(transport: Transport, script: string): Promise<string> {
   return stdout.toString("utf8");
 }
 /** The message of a failure to connect: one line, in time, and said again at once to whoever asks again. */
-async function failure(transport: Transport, within = 3): Promise<string> {
+async function failure(transport: Transport, within = 4.5): Promise<string> {
   const begin = Date.now();
   const error: unknown = await run(transport, "true").catch((e: unknown) => e);
   expect(error).toBeInstanceOf(CannotLook);
@@ -164,7 +164,7 @@ describe("a host is reached", () => {
 
   it("when it comes up while we try", async () => {
     await inside(machine, "systemctl stop ssh.socket ssh");
-    const answer = words(connect(), "hostname");
+    const answer = words(connect({ connectDeadline: 30 }), "hostname");
     await sleep(1000);
     await inside(machine, "systemctl start ssh");
     expect(await answer).toBe(`${machine.name}\n`);
@@ -204,13 +204,13 @@ describe("a host is not reached", () => {
   });
 
   it("where nothing listens", async () => {
-    expect(await failure(connect({ port: 2 }), 6)).toContain("connection refused");
+    expect(await failure(connect({ port: 2 }), 8)).toContain("connection refused");
   });
 
   it("where packets are dropped", async () => {
     await blackhole(machine);
     try {
-      expect(await failure(connect(), 6.5)).toContain("connection timed out");
+      expect(await failure(connect(), 8)).toContain("connection timed out");
     } finally {
       await unblackhole(machine);
     }
@@ -219,7 +219,7 @@ describe("a host is not reached", () => {
   it("where connections are accepted by a machine that hangs", async () => {
     await freeze(machine);
     try {
-      expect(await failure(connect(), 6.5)).toContain("timed out: it accepts connections");
+      expect(await failure(connect(), 8)).toContain("timed out: it accepts connections");
     } finally {
       await unfreeze(machine);
     }
@@ -270,7 +270,7 @@ describe("a host is not reached", () => {
     machine = await changeHostKey(machine);
     if (way !== "directly") configure(`Host ${machine.address}\n ProxyJump root@${jump.address}`);
     const before = await sessions(machine);
-    const message = await failure(connect({ hostKey: pinned }), 6);
+    const message = await failure(connect({ hostKey: pinned }), 8);
     expect(message).toContain(`it shows "${machine.hostKey}" (SHA256:`);
     expect(message).toContain("put the key as hostKey into wizards/fleet.yaml");
     expect(await sessions(machine)).toBe(before);
@@ -280,9 +280,9 @@ describe("a host is not reached", () => {
 
   it("where the jump host does not lead to it", async () => {
     configure(`Host ${machine.address}\n ProxyJump root@${jump.address}:2`);
-    expect(await failure(connect(), 6)).toMatch(/jump host of your ssh_config cannot be reached \(.*refused/);
+    expect(await failure(connect(), 8)).toMatch(/jump host of your ssh_config cannot be reached \(.*refused/);
     configure(`Host ${machine.address}\n ProxyJump root@${jump.address}`);
-    expect(await failure(connect({ port: 2 }), 6)).toMatch(
+    expect(await failure(connect({ port: 2 }), 8)).toMatch(
       /jump host of your ssh_config cannot reach it \(.*refused/,
     );
   });
@@ -302,9 +302,9 @@ describe("one connection", () => {
     const before = await sessions(machine);
     const transport = connect();
     const begin = Date.now();
-    const answers = Array.from({ length: 6 }, (_, i) => words(transport, `sleep 1; echo ${i}`));
+    const answers = Array.from({ length: 6 }, (_, i) => words(transport, `sleep 3; echo ${i}`));
     expect(await Promise.all(answers)).toEqual(["0\n", "1\n", "2\n", "3\n", "4\n", "5\n"]);
-    expect(Date.now() - begin).toBeLessThan(5500);
+    expect(Date.now() - begin, "in a row it would be 18 s").toBeLessThan(16_000);
     expect(await sessions(machine)).toBe(before + 1);
     expect(clients()).toHaveLength(4);
   });
@@ -374,12 +374,14 @@ describe("a connection that is cut", () => {
     const transport = connect();
     await words(transport, "true");
     const payload = randomBytes(8 * 1024 * 1024);
-    const running = run(transport, `sleep 1; head -c ${payload.length} >/run/payload; echo all`, { payload });
+    const running = run(transport, `sleep 8; head -c ${payload.length} >/run/payload; echo all`, { payload });
     const outcome = running.catch((e: unknown) => e);
     await sleep(300);
     await cut();
     expect(await outcome).toBeInstanceOf(CannotLook);
-    expect(await words(transport, "sleep 1; pgrep -x head || echo none")).toBe("none\n");
+    await expect
+      .poll(() => words(transport, "pgrep -x head || echo none"), { timeout: 15_000 })
+      .toBe("none\n");
   });
 
   it("by a host that hangs is noticed", async () => {

@@ -4,7 +4,6 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
@@ -130,7 +129,8 @@ describe.skipIf(testbedProblem() !== undefined)("test bed", () => {
   });
 
   it("runs commands without a login", async () => {
-    const logins = (): Promise<string> => say(first, "journalctl -u ssh -o cat | grep -c Accepted || true");
+    const logins = (): Promise<string> =>
+      say(first, "journalctl --sync; journalctl -u ssh -o cat | grep -c Accepted || true");
     const before = await logins();
     expect(await exec(first, 'cat; echo "$0" >&2; exit 7', { input: "given" })).toEqual({
       code: 7,
@@ -366,7 +366,10 @@ describe.skipIf(testbedProblem() !== undefined)("test bed", () => {
     ]);
     const left = spawn(program, args, { stdio: "ignore" });
     const ended = new Promise((resolve) => left.once("exit", (_code, signal) => resolve(signal)));
-    await sleep(100);
+    // It has entered its group.
+    await expect
+      .poll(() => readFileSync(`/proc/${left.pid}/comm`, "utf8"), { timeout: 10_000 })
+      .toBe("sleep\n");
     const told: string[] = [];
     await removeInterruptedBuilds((line) => told.push(line));
     expect(await ended).toBe("SIGKILL");
