@@ -4,6 +4,7 @@
  */
 import { spawnSync } from "node:child_process";
 
+import { bytesOf } from "../fleet/project-file.ts";
 import {
   current,
   currentTarget,
@@ -91,7 +92,7 @@ export function wantedHouses(project: string, keys: Record<string, string>): Wan
     const name = release.replace(/-release$/, "");
     const account = accounts.get(`${name}-user`);
     if (account === undefined) throw new Error(`house ${name} has no account`);
-    const house = wantedHouse(name, values, account);
+    const house = wantedHouse(project, name, values, account);
     const theirs = packages.get(`${house.host}-packages`);
     packages.delete(`${house.host}-packages`);
     return { ...house, packages: theirs === undefined ? [] : packageNames(theirs) };
@@ -140,7 +141,12 @@ function completed(resource: Resource, { name, inputs }: DeclaredResource): Valu
   return all;
 }
 
-function wantedHouse(name: string, values: Values, account: Values): Omit<WantedHouse, "packages"> {
+function wantedHouse(
+  project: string,
+  name: string,
+  values: Values,
+  account: Values,
+): Omit<WantedHouse, "packages"> {
   const inputs = releaseInputs(values);
   const { house, release, directories } = inputs;
   const unit = inputs.health?.unit;
@@ -176,7 +182,7 @@ function wantedHouse(name: string, values: Values, account: Values): Omit<Wanted
       ...releaseFiles(inputs).map((file) => ({
         path: `${releaseFolder(house, release)}/${file.name}`,
         ...attributesOf(file),
-        content: file.content,
+        content: bytesOf(file, project).toString("utf8"),
       })),
     ],
     current: { path: current(house), target: currentTarget(release) },

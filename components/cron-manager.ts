@@ -68,10 +68,12 @@ export class CronManager extends pulumi.ComponentResource {
   }
 }
 
+const MODE = "0640";
+
 function scripts(paths: readonly string[]): Record<string, FileArgs> {
-  return Object.fromEntries(paths.map((path) => [path, file(source(path))]));
+  return Object.fromEntries(paths.map((path) => [path, { ...source(path), mode: MODE }]));
 }
 
 function file(content: string): FileArgs {
-  return { content, mode: "0640" };
+  return { content, mode: MODE };
 }

@@ -55,8 +55,8 @@ export class DeadmanSwitch extends pulumi.ComponentResource {
     this.part = {
       name: "deadman",
       files: {
-        [DEADMAN_SCRIPT]: { content: source(DEADMAN_SCRIPT), mode: "0700", group: "root" },
-        [DEADMAN_FORGE]: { content: source(DEADMAN_FORGE), ...rootOnly },
+        [DEADMAN_SCRIPT]: { ...source(DEADMAN_SCRIPT), mode: "0700", group: "root" },
+        [DEADMAN_FORGE]: { ...source(DEADMAN_FORGE), ...rootOnly },
         [DEADMAN_CONF]: { content: deadmanConf(args, hasSecrets), ...rootOnly },
         // Beside the others, whose changes a preview may show.
         ...(hasSecrets && { [DEADMAN_SECRETS]: { content: secretsFile(house, secrets), ...rootOnly } }),

@@ -115,7 +115,7 @@ export class DeployHook extends pulumi.ComponentResource {
 function deliveredFiles(hooks: pulumi.Output<string>, proxy: string): Record<string, FileArgs> {
   const scripts = SCRIPT_FILES.map((script): [string, FileArgs] => [
     `${SCRIPTS}/${script}.sh`,
-    { content: source(`deploy-hook/${script}.sh`), mode: "0755" },
+    { ...source(`deploy-hook/${script}.sh`), mode: "0755" },
   ]);
   return {
     ...Object.fromEntries(scripts),

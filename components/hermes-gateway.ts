@@ -51,7 +51,7 @@ export class HermesGateway extends pulumi.ComponentResource {
     const { house, user, harness } = args;
     const sandbox = args.sandbox ?? { write: [], allow: [] };
     const unit = { ...args, venv: harness.venv, drainTimeout: args.drainTimeout ?? 0, sandbox };
-    const script = (file: string) => ({ content: source(`gateway/${file}`), mode: "0640" });
+    const script = (file: string) => ({ ...source(`gateway/${file}`), mode: "0640" });
     this.wellWhen = gatewayHealth({ house, path: args.path, user, port: args.port });
     this.unit = this.wellWhen.unit;
     this.homeUnit = homeUnitName(house);
@@ -72,7 +72,7 @@ export class HermesGateway extends pulumi.ComponentResource {
         "gateway/start-gateway.sh": script("start-gateway.sh"),
         "gateway/check-host.sh": script("check-host.sh"),
         "gateway/check-harness.py": script("check-harness.py"),
-        [DRAIN]: { content: source(DRAIN), mode: "0640" },
+        [DRAIN]: { ...source(DRAIN), mode: "0640" },
       },
       directories: { home: { mode: "0700", owner: user, group: user } },
       units: {

@@ -41,7 +41,7 @@ export class RequestLog extends pulumi.ComponentResource {
     ];
     this.part = {
       name: "request-log",
-      files: { [script]: { content: source(script), mode: "0640" } },
+      files: { [script]: { ...source(script), mode: "0640" } },
       directories: { log: { mode: "0750", owner: user, group: user } },
       cron: {
         [`wizard-${house}-request-log`]: {

@@ -1,18 +1,51 @@
 /** What rules read of a `Release`: its files by path, parsed as the harness parses them. */
 import { parse } from "yaml";
 
-import type { Finding } from "../fleet/rules/finding.ts";
+import { bytesOf, ProjectFileChanged } from "../fleet/project-file.ts";
+import { below, type Finding } from "../fleet/rules/finding.ts";
 import type { Inputs } from "./inputs.ts";
 
 export const RELEASE = "host:index:Release";
 
 /** What a judge finds in the text of a file that every release must have; a finding if it is missing or not known. */
 export function inFile(inputs: Inputs, path: string, judge: (text: string) => readonly Finding[]): Finding[] {
-  return inputs.judge(["files", path, "content"], (content) =>
-    typeof content === "string"
-      ? judge(content)
-      : [{ path: [], message: "is missing from the release", allowed: "every house has this file" }],
+  const at = ["files", path];
+  return inputs.judgeAll(
+    ["content", "source", "sha256"].map((key) => [...at, key]),
+    (content, source, sha256) => {
+      if (typeof content === "string") return below([...at, "content"], judge(content));
+      if (source !== undefined)
+        return below([...at, "source"], inProjectFile(String(source), String(sha256), judge));
+      const missing = { message: "is missing from the release", allowed: "every house has this file" };
+      return [{ path: [...at, "content"], ...missing }];
+    },
   );
+}
+
+/** The very bytes that would reach a host: the engine starts a pack in the folder of the project it judges. */
+function inProjectFile(
+  source: string,
+  sha256: string,
+  judge: (text: string) => readonly Finding[],
+): readonly Finding[] {
+  const text = textOf(source, sha256);
+  if (text !== undefined) return judge(text);
+  const message = "is no file of this project that holds what its digest says, so it cannot be judged";
+  return [{ path: [], message, got: source, allowed: "a file that is not changed while the program runs" }];
+}
+
+/** By digest, the same text for every house: who has judged it may remember that. */
+const texts = new Map<string, string>();
+
+function textOf(source: string, sha256: string): string | undefined {
+  try {
+    const text = texts.get(sha256) ?? bytesOf({ source, sha256 }).toString("utf8");
+    texts.set(sha256, text);
+    return text;
+  } catch (error) {
+    if (!(error instanceof ProjectFileChanged)) throw error;
+    return undefined;
+  }
 }
 
 /** As {@link inFile} with the tree of a YAML or JSON file, by its name. */

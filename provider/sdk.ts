@@ -30,7 +30,12 @@ export interface Connection {
 
 /** A file. Modes are octal strings such as `"0640"`; owner and group are account names on the host. */
 export interface FileArgs {
-  content: pulumi.Input<string>;
+  /** What it holds; else `source` and `sha256` say it. */
+  content?: pulumi.Input<string>;
+  /** It holds what this file of the project holds, e.g. `components/deadman/deadman.sh`: only its digest gets into the state. */
+  source?: string;
+  /** Digest of `source`'s bytes, 64 hex digits. */
+  sha256?: string;
   /** Default `"0640"` in a release, `"0644"` elsewhere. */
   mode?: string;
   /** Default `root`. */

@@ -183,11 +183,13 @@ function propertyDrift(step: Step, key: string, house: string): Drift {
   }
   const part =
     valueAt(step.new?.inputs, [top, name, "part"]) ?? valueAt(step.old?.inputs, [top, name, "part"]);
+  const whose = { house, aspect: typeof part === "string" ? part : String(top), file: name };
   const rest = property.slice(2);
+  // Files of this project are told by their digest.
+  if (rest.join() === "sha256")
+    return { ...whose, property: "content", got: showDigest(got), want: showDigest(want) };
   return {
-    house,
-    aspect: typeof part === "string" ? part : String(top),
-    file: name,
+    ...whose,
     property: rest.length === 0 ? "exists" : formatPropertyPath(rest),
     ...(rest.length === 0
       ? { got: presence(got), want: presence(want) }
@@ -221,6 +223,11 @@ function showContents(value: unknown): string {
   if (/^\(.*\)$/.test(value) && value.length <= LONGEST) return escapeText(value);
   return `sha256 ${createHash("sha256").update(value).digest("hex").slice(0, 12)}…, ${Buffer.byteLength(value)} bytes`;
 }
+
+const showDigest = (value: unknown): string =>
+  typeof value === "string" && /^[0-9a-f]{64}$/.test(value)
+    ? `sha256 ${value.slice(0, 12)}…`
+    : showContents(value);
 
 /** The engine's mark of a secret value in JSON. */
 const SECRET_MARK = "4dabf18193072939515e22adb298388d";

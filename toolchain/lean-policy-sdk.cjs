@@ -1,7 +1,8 @@
 /**
  * Keeps Pulumi's policy SDK from reading all properties of a resource anew for each rule: they are the same, and no rule
- * of ours changes what it is given. To be required before the pack; CommonJS, because the host of policy packs knows
- * nothing else.
+ * of ours changes what it is given. Nor are they read at all for the engine's other question about each resource, what
+ * the rules put right by themselves: none of ours does. To be required before the pack; CommonJS, because the host of
+ * policy packs knows nothing else.
  */
 // eslint-disable-next-line @typescript-eslint/no-require-imports -- CommonJS has nothing else
 const reading = require("@pulumi/policy/deserialize");
@@ -16,3 +17,15 @@ reading.deserializeProperties = (struct, proxySecrets) => {
   if (properties === undefined) read.set(struct, (properties = deserializeProperties(struct, false)));
   return properties;
 };
+
+// eslint-disable-next-line @typescript-eslint/no-require-imports -- the same
+const { AnalyzerService } = require("@pulumi/pulumi/proto/analyzer_grpc_pb");
+// eslint-disable-next-line @typescript-eslint/no-require-imports -- the same
+const { AnalyzeRequest, AnalyzerResourceOptions } = require("@pulumi/pulumi/proto/analyzer_pb");
+// eslint-disable-next-line @typescript-eslint/no-require-imports -- the same
+const { Struct } = require("google-protobuf/google/protobuf/struct_pb");
+
+const nothing = new AnalyzeRequest();
+nothing.setProperties(new Struct());
+nothing.setOptions(new AnalyzerResourceOptions());
+AnalyzerService.remediate.requestDeserialize = () => nothing;

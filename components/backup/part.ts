@@ -25,7 +25,7 @@ export const BACKUP_NEEDED: Readonly<Record<string, readonly string[]>> = { age:
 export function backupPart(args: BackupHouse, settings: BackupSettings | undefined): ReleasePart {
   const { house, path } = args;
   const rootOnly = { mode: "0600", group: "root" };
-  const readable = (file: string) => ({ content: source(file), mode: "0640" });
+  const readable = (file: string) => ({ ...source(file), mode: "0640" });
   const files = { [UNPACK]: readable(UNPACK) };
   if (settings === undefined) return { name: "backup", files };
   return {
@@ -33,7 +33,7 @@ export function backupPart(args: BackupHouse, settings: BackupSettings | undefin
     files: {
       ...files,
       [COLLECT]: readable(COLLECT),
-      [BACKUP_SCRIPT]: { content: source(BACKUP_SCRIPT), mode: "0700", group: "root" },
+      [BACKUP_SCRIPT]: { ...source(BACKUP_SCRIPT), mode: "0700", group: "root" },
       [BACKUP_CONF]: { content: backupConf(args, settings), ...rootOnly },
       [BACKUP_RECIPIENTS]: { content: recipientsFile(settings), ...rootOnly },
     },

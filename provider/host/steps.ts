@@ -5,7 +5,9 @@
  * never in its text, an argument or the environment. Before the first step behind the `commit` mark it waits for a
  * word from this process, so that a plan whose sender has died leaves nothing switched.
  */
+import { bytesOf, ProjectFileChanged, type FileContent } from "../../fleet/project-file.ts";
 import { shellQuote } from "../../fleet/shell.ts";
+import { Conflict } from "../errors.ts";
 import type { Vantage } from "./facts.ts";
 import {
   harnessCall,
@@ -35,7 +37,7 @@ export type Step =
   /** A folder of the system's that may be missing; one that is there is left as it is. */
   | { do: "ensure-folder"; path: HostPath }
   /** A whole file, atomically: never half written, never readable by more than its mode says. */
-  | { do: "file"; path: HostPath; mode: string; owner: string; group: string; content: string }
+  | ({ do: "file"; path: HostPath; mode: string; owner: string; group: string } & FileContent)
   /** Mode and owner of a file whose contents are right. */
   | { do: "attributes"; path: HostPath; mode: string; owner: string; group: string }
   /** A symbolic link, atomically; what stands there must be a link or nothing. */
@@ -239,7 +241,7 @@ export function stepLine(step: Step, vantage: Vantage): string {
     case "attributes":
       return `${step.do} ${real(step.path)} ${shellQuote(step.mode)} ${owner(step)}`;
     case "file":
-      return `file ${real(step.path)} ${shellQuote(step.mode)} ${owner(step)} ${Buffer.byteLength(step.content, "utf8")}`;
+      return `file ${real(step.path)} ${shellQuote(step.mode)} ${owner(step)} ${contentsOf(step).length}`;
     case "link":
       return `${as(step)}link ${real(step.path)} ${shellQuote(step.target)}`;
     case "rename":
@@ -322,14 +324,28 @@ const healthArguments = (step: HealthStep): string[] => [
   ...(step.probe ?? []),
 ];
 
-/** The script that carries out steps under a plan's lock. */
+/** @throws Conflict where a file of the project is not what it was any more */
+function contentsOf(file: FileContent): Buffer {
+  try {
+    return bytesOf(file);
+  } catch (error) {
+    if (!(error instanceof ProjectFileChanged)) throw error;
+    throw new Conflict(`${error.message}. Nothing was changed`);
+  }
+}
+
+/**
+ * The script that carries out steps under a plan's lock.
+ *
+ * @throws Conflict where a file of the project that is to be sent is not what it was when the program ran
+ */
 export function planScript(
   { lock, steps, patience = LOCK_WAIT }: Pick<Plan, "lock" | "steps" | "patience">,
   vantage: Vantage,
 ): Script {
   const real = (path: HostPath): string => shellQuote(vantage.prefix + path);
   const payload = steps.flatMap((step): Piece[] => {
-    if (step.do === "file") return [Buffer.from(step.content, "utf8")];
+    if (step.do === "file") return [contentsOf(step)];
     if (step.do === "unpack") return [step.input];
     return isHarnessStep(step) ? harnessPayload(step) : [];
   });

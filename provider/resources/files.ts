@@ -5,7 +5,7 @@ import { CONNECTION, patterns } from "../schema/types.ts";
 import type { Failure } from "../schema/spec.ts";
 import type { Path, Values } from "../values.ts";
 import { observeFile, proven } from "./observed.ts";
-import { bringFiles, giveBackFiles, type FileMap } from "./owned-files.ts";
+import { bringFiles, contentFailures, giveBackFiles, type FileMap } from "./owned-files.ts";
 import { LEAVE, SYSTEM_LOCK } from "./system.ts";
 
 const filesOf = (inputs: Values): FileMap => inputs["files"] as unknown as FileMap;
@@ -38,6 +38,7 @@ export const files: Resource = {
       }
       return [path, { mode: "0644", group: "root", ...(file as Values) }] as const;
     });
+    failures.push(...contentFailures((given["files"] as Values | undefined) ?? {}));
     return { inputs: { ...given, files: Object.fromEntries(entries) }, failures };
   },
   id: (inputs) =>

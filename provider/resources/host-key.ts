@@ -94,7 +94,7 @@ export function hostKey(open: OpenHost): Managed {
         const replaced: Path[] = [];
         const file = filesOf(inputs)[PRIVATE]!;
         const seen = observeFile(
-          { ...file },
+          { ...file } as unknown as Values,
           proven(PRIVATE, factOf(facts, PRIVATE)),
           ["privateKey"],
           replaced,

@@ -1,16 +1,12 @@
 /** Comparing facts with declared files: shared by all resources that own files. */
 import { createHash } from "node:crypto";
 
+import { digestOf, type FileContent } from "../../fleet/project-file.ts";
 import { CannotLook } from "../errors.ts";
 import { printable, UNSEEN_OWNER, type Fact } from "../host/facts.ts";
 import type { Path, Values } from "../values.ts";
 
-export interface OwnedFile {
-  content: string;
-  mode: string;
-  owner: string;
-  group: string;
-}
+export type OwnedFile = FileContent & { mode: string; owner: string; group: string };
 
 export function sha256(content: string): string {
   return createHash("sha256").update(content, "utf8").digest("hex");
@@ -47,8 +43,8 @@ export function wordsForLink(fact: Fact): string {
 
 const sameOwner = (seen: string, wanted: string): boolean => seen === UNSEEN_OWNER || seen === wanted;
 
-export function contentAgrees(fact: Fact, wanted: OwnedFile): boolean {
-  return fact.kind === "file" && fact.sha256 === sha256(wanted.content);
+export function contentAgrees(fact: Fact, wanted: FileContent): boolean {
+  return fact.kind === "file" && fact.sha256 === digestOf(wanted);
 }
 
 export function attributesAgree(fact: Fact, wanted: { mode: string; owner: string; group: string }): boolean {
@@ -73,8 +69,9 @@ export function observeFile(declared: Values, fact: Fact, at: Path, replaced: Pa
   if (fact.kind === "absent") return undefined;
   const seen = { ...declared };
   if (!contentAgrees(fact, declared as unknown as OwnedFile)) {
-    seen["content"] = words(fact);
-    replaced.push([...at, "content"]);
+    const said = "sha256" in declared ? "sha256" : "content";
+    seen[said] = words(fact);
+    replaced.push([...at, said]);
   }
   return observeAttributes(seen, fact);
 }

@@ -1,7 +1,10 @@
 /** Files at fixed places outside any house: taking them into possession, keeping them right, giving them back. Pure. */
+import { contentOf } from "../../fleet/project-file.ts";
 import { Conflict } from "../errors.ts";
 import { factOf, type Facts } from "../host/facts.ts";
 import type { Step } from "../host/steps.ts";
+import type { Failure } from "../schema/spec.ts";
+import type { Values } from "../values.ts";
 import { attributesAgree, contentAgrees, proven, words, type OwnedFile } from "./observed.ts";
 import { displacedName } from "./release/layout.ts";
 import { SYSTEM_DISPLACED } from "./system.ts";
@@ -10,6 +13,17 @@ export type FileMap = Record<string, OwnedFile>;
 
 const keep = (path: string) => ({ keep: SYSTEM_DISPLACED, name: displacedName(path) });
 const parent = (path: string): string => path.slice(0, path.lastIndexOf("/")) || "/";
+
+/** The entries under `files` that say what a file holds in no way, or in two. */
+export function contentFailures(files: Values): Failure[] {
+  return Object.entries(files).flatMap(([path, file]) => {
+    if (typeof file !== "object" || file === null || Array.isArray(file)) return [];
+    const said = ["content", "source", "sha256"].filter((key) => file[key] !== undefined).join(", ");
+    if (said === "content" || said === "source, sha256") return [];
+    const reason = `says what it holds by ${said || "nothing"}; allowed: content alone, or source and sha256`;
+    return [{ path: ["files", path], reason }];
+  });
+}
 
 /**
  * Steps that bring files to where they should be.
@@ -31,13 +45,13 @@ export function bringFiles(wanted: FileMap, old: FileMap, facts: Facts, adopt: b
       steps.push({ do: "attributes", path, mode, owner, group });
       continue;
     }
-    const { mode, owner, group, content } = file;
+    const { mode, owner, group } = file;
     // A changed file of ours is put right; whatever was never ours is kept.
     if (fact.kind !== "absent" && (!mine || fact.kind !== "file"))
       steps.push({ do: "displace", path, ...keep(path) });
     steps.push(
       { do: "ensure-folder", path: parent(path) },
-      { do: "file", path, mode, owner, group, content },
+      { do: "file", path, mode, owner, group, ...contentOf(file) },
     );
   }
   if (inTheWay.length > 0) {

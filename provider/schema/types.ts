@@ -27,6 +27,11 @@ export const patterns = {
     expression: /^(\/(?!\.{1,2}(\/|$))[^/\n]+){3,}$/,
     words: "an absolute path of three parts or more, such as /var/lib/wizard-houses/bezalel",
   },
+  relative: {
+    expression: /^(?!\.{1,2}(\/|$))[^/\n]+(\/(?!\.{1,2}(\/|$))[^/\n]+)*$/,
+    words: "a path inside the project without a leading /, empty, . or .. parts and without newlines",
+  },
+  sha256: { expression: /^[0-9a-f]{64}$/, words: "64 hex digits" },
   absolute: {
     expression: /^(\/(?!\.{1,2}(\/|$))[^/\n]+)+$/,
     words: "an absolute path without empty, . or .. parts and without newlines",
@@ -73,7 +78,20 @@ export const types: Record<string, ObjectSpec> = {
   "host:index:File": {
     description: "A file.",
     properties: {
-      content: { type: "string", description: "The whole content, UTF-8." },
+      content: {
+        type: "string",
+        description: "The whole content, UTF-8; where it is absent, `source` and `sha256` say it.",
+      },
+      source: {
+        type: "string",
+        description: "A file of the Pulumi project that holds the content, by its path there.",
+        pattern: patterns.relative,
+      },
+      sha256: {
+        type: "string",
+        description: "Digest of the bytes of `source`, which must not change until they are on the host.",
+        pattern: patterns.sha256,
+      },
       mode: { type: "string", description: 'Octal mode, e.g. `"0640"`.', pattern: MODE },
       owner: {
         type: "string",
@@ -88,7 +106,7 @@ export const types: Record<string, ObjectSpec> = {
       },
       part: PART,
     },
-    required: ["content"],
+    required: [],
   },
   "host:index:Link": {
     description: "A symbolic link in the house to a file of the current release.",

@@ -1,5 +1,6 @@
 /** The npm commands as an operator uses them, on the real engine. The tests build on one another: one stack, one life. */
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
   appendFileSync,
   chmodSync,
@@ -119,6 +120,16 @@ describe("up, drift, destroy", () => {
       expect(existsSync(path.join(houseFolder(house), "current", "config.yaml")), house).toBe(true);
     }
     expect(readdirSync(home)).toEqual([]);
+  });
+
+  it("keeps in the state which scripts the houses have, and not their text", () => {
+    const script = readFileSync(path.join(work.dir, "components/deadman/deadman.sh"), "utf8");
+    const digest = createHash("sha256").update(script).digest("hex");
+    expect(state()).toMatch(/"source": ?"components\/deadman\/deadman\.sh"/);
+    expect(state()).toContain(digest);
+    expect(readFileSync(path.join(houseFolder("ezra"), "current/deadman/deadman.sh"), "utf8")).toBe(script);
+    const line = script.split("\n").find((text) => text.length > 60) ?? "";
+    expect(state()).not.toContain(JSON.stringify(line).slice(1, -1));
   });
 
   it("changes nothing the second time", async () => {

@@ -57,7 +57,7 @@ class Host {
   #carryOut(step: Step): void {
     if (this.steps-- <= 0) throw new Error("killed");
     if (step.do !== "file") throw new Error(`no step ${step.do} is expected`);
-    this.files.set(step.path, { content: step.content, mode: step.mode });
+    this.files.set(step.path, { content: String(step.content), mode: step.mode });
   }
 }
 

@@ -1,10 +1,12 @@
 /** Each rule on what the components make of the wizards, with one thing changed at a time. */
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
 import path from "node:path";
 
 import fc from "fast-check";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 
+import { projectFile } from "../../fleet/project-file.ts";
 import { RULES } from "../../policies/rules.ts";
 import { DROPLET, HOOK, House, RELEASE_CASES, RESOURCE_CASES } from "./policies-cases.ts";
 import {
@@ -85,6 +87,28 @@ test("deploy-hook-alone: no wizard on the hook's host, whichever of the two come
   ]);
   expect(messages(ezra, hook)).toEqual([
     'hook: host.name has ezra-release on it ("tower"); allowed: a host without wizards',
+  ]);
+});
+
+test("a file of the project is judged by the very bytes that would reach a host, or not passed", () => {
+  const folder = mkdtempSync(path.join(os.tmpdir(), "project-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const named = (text: string, sha256?: string): Registered => {
+    const source = path.join(folder, "x.sh");
+    writeFileSync(source, text);
+    const held = projectFile(path.relative(process.cwd(), source), process.cwd());
+    const release = released("bezalel");
+    Object.assign(release.inputs["files"] as object, {
+      "x.sh": { ...held, ...(sha256 && { sha256 }), mode: "0640" },
+    });
+    return release;
+  };
+  const messages = (release: Registered) => violations([release]).map(({ message }) => message);
+  expect(messages(named("echo nothing to see\n"))).toEqual([]);
+  const key = `sk-${"or-v1-0123456789abcdef".repeat(3)}`;
+  expect(messages(named(`KEY=${key}\n`))).toEqual([expect.stringContaining('files."x.sh".source')]);
+  expect(messages(named("echo\n", "0".repeat(64)))).toEqual([
+    expect.stringContaining("is no file of this project that holds what its digest says"),
   ]);
 });
 

@@ -23,7 +23,7 @@ import path from "node:path";
 
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
-import { CannotLook, Cancelled, ChangeFailed } from "../../provider/errors.ts";
+import { CannotLook, Cancelled, ChangeFailed, Conflict } from "../../provider/errors.ts";
 import { bursts } from "../../provider/host/burst.ts";
 import {
   factScript,
@@ -375,6 +375,25 @@ describe("steps", () => {
     await expect(failing).rejects.toThrow(/No such file/);
     await expect(failing).rejects.toMatchObject({ aftermath: "as-before" });
     expect(existsSync(at("srv/h/after"))).toBe(false);
+  });
+
+  it("send what a file of the project holds, and nothing where it has changed meanwhile", async () => {
+    const script = { source: "components/deadman/deadman.sh", sha256: "" };
+    const text = readFileSync(script.source);
+    const file = { do: "file", path: "/srv/h/f", mode: "0640", ...owned } as const;
+    const sum = createHash("sha256").update(text).digest("hex");
+    await change({ do: "ensure-folder", path: "/srv/h" }, { ...file, ...script, sha256: sum });
+    expect(readFileSync(at("srv/h/f"))).toEqual(text);
+    const changed = change(
+      { do: "ensure-folder", path: "/srv/after" },
+      { ...file, ...script, sha256: sha256("y") },
+    );
+    await expect(changed).rejects.toBeInstanceOf(Conflict);
+    await expect(changed).rejects.toThrow(
+      "components/deadman/deadman.sh of this project holds something else than when the program ran; " +
+        "run the command again. Nothing was changed",
+    );
+    expect(existsSync(at("srv/after"))).toBe(false);
   });
 
   it("say whether the switch had begun", async () => {

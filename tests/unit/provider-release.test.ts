@@ -61,8 +61,8 @@ function facts(inputs: Values, over: Record<string, Fact> = {}, releases?: Folde
   const link = (path: string, target: string) => paths.set(path, { kind: "link", target });
   const place = `${HOUSE}/releases/${declared.release}`;
   for (const { name, content, mode } of releaseFiles(declared)) {
-    paths.set(`${place}/${name}`, file(content, mode));
-    paths.set(`${HOUSE}/current/${name}`, file(content, mode));
+    paths.set(`${place}/${name}`, file(String(content), mode));
+    paths.set(`${HOUSE}/current/${name}`, file(String(content), mode));
   }
   paths.set(`${HOUSE}/.wizard-house`, file(markerContent(declared), "0644"));
   paths.set(`${HOUSE}/home`, folder("0700"));
@@ -156,6 +156,26 @@ describe("what follows from the inputs", () => {
   ])("gives another id to another %s", (_, over) =>
     expect(declare(over)["release"]).not.toBe(declare()["release"]),
   );
+
+  it("takes a file of the project for what it holds", () => {
+    const text = { "config.yaml": { content: "a: 1\n" }, x: { content: "x" } };
+    const named = { ...text, x: { source: "components/x.sh", sha256: sha256("x") } };
+    const moved = { ...text, x: { source: "components/y.sh", sha256: sha256("x") } };
+    const other = { ...text, x: { source: "components/x.sh", sha256: sha256("y") } };
+    const id = (files: Values) => declare({ files, links: {} })["release"];
+    expect([id(named), id(moved)]).toEqual([id(text), id(text)]);
+    expect(id(other)).not.toBe(id(text));
+  });
+
+  it.each<[string, Values, string]>([
+    ["nothing", { mode: "0640" }, "nothing"],
+    ["two", { content: "x", source: "x.sh", sha256: sha256("x") }, "content, source, sha256"],
+    ["a path without a digest", { source: "x.sh" }, "source"],
+  ])("refuses a file whose content is said by %s", (_, file, said) => {
+    const { failures } = complete({ house: HOUSE, group: "g", salt: "s", files: { x: file } });
+    const reason = `says what it holds by ${said}; allowed: content alone, or source and sha256`;
+    expect(failures).toEqual([{ path: ["files", "x"], reason }]);
+  });
 
   it("leaves the id unknown while a content is", () => {
     expect(declare({ files: { "config.yaml": { content: UNKNOWN } }, links: {} })["release"]).toBe(UNKNOWN);
@@ -639,6 +659,22 @@ describe("observe", () => {
         expect(`${path} ${fact.kind}: ${String(told)}`).toBe(`${path} ${fact.kind}: ${String(todo)}`);
       }
     }
+  });
+
+  it("tells another content of a file of the project by digests", () => {
+    const wanted = declare({
+      files: { "config.yaml": { source: "components/x.sh", sha256: sha256("x") } },
+    });
+    const at = `${HOUSE}/releases/${String(wanted["release"])}/config.yaml`;
+    const seen = release.observe(state(wanted), facts(wanted, { [at]: { ...plain, mode: "0640" } }))!;
+    expect(changes(wanted, seen.inputs)).toEqual([
+      { path: ["files", "config.yaml", "sha256"], kind: "update" },
+    ]);
+    expect(seen.replaced).toEqual([["files", "config.yaml", "sha256"]]);
+    const steps = release.reconcile(wanted, state(seen.inputs), facts(wanted, { [at]: plain })).plan.steps;
+    expect(steps).toContainEqual(
+      expect.objectContaining({ do: "file", path: at, source: "components/x.sh", sha256: sha256("x") }),
+    );
   });
 
   it("says which secrets were replaced by words, so that these are shown", () => {

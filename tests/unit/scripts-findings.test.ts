@@ -95,6 +95,16 @@ describe("drift, per event: house, aspect, file, property, got → want", () => 
       ],
     ],
     [
+      "what a file of the project holds, as a content",
+      step({
+        op: "update",
+        old: release({ files: { "a.sh": { sha256: "(on the host: sha256 22d0ab…, 21 bytes)" } } }),
+        new: release({ files: { "a.sh": { sha256: "ab".repeat(32), part: "deadman" } } }),
+        detailedDiff: { 'files["a.sh"].sha256': { diffKind: "update" } },
+      }),
+      ["ezra: deadman: a.sh content: (on the host: sha256 22d0ab…, 21 bytes) → sha256 abababababab…"],
+    ],
+    [
       "secret content",
       step({
         op: "update",

@@ -3,6 +3,9 @@ import { createRequire } from "node:module";
 
 import { expect, test } from "vitest";
 
+import { allPolicies } from "../../policies/rules.ts";
+import { rulebook } from "./policies-fixture.ts";
+
 const require = createRequire(import.meta.url);
 require("../../toolchain/lean-policy-sdk.cjs");
 
@@ -16,9 +19,15 @@ const { AnalyzeRequest, AnalyzerResourceOptions } = require("@pulumi/pulumi/prot
   "AnalyzeRequest" | "AnalyzerResourceOptions",
   new () => Record<string, (value: unknown) => void>
 >;
-const { makeAnalyzeRpcFun } = require("@pulumi/policy/server.js") as {
-  makeAnalyzeRpcFun(...args: unknown[]): (call: unknown, callback: (error: unknown) => void) => void;
+const { AnalyzerService } = require("@pulumi/pulumi/proto/analyzer_grpc_pb.js") as {
+  AnalyzerService: Record<string, { requestDeserialize(bytes: Buffer): unknown }>;
 };
+type Answer = { getRemediationsList(): unknown[] };
+type Handler = (call: unknown, callback: (error: unknown, answer: Answer) => void) => void;
+const { makeAnalyzeRpcFun, makeRemediateRpcFun } = require("@pulumi/policy/server.js") as Record<
+  "makeAnalyzeRpcFun" | "makeRemediateRpcFun",
+  (...args: unknown[]) => Handler
+>;
 
 /** What each of so many rules is given of a resource, and how often the resource was read for it. */
 async function judged(rules: number, properties: Message): Promise<{ seen: unknown[]; reads: number }> {
@@ -57,4 +66,23 @@ test("another resource is read for itself", async () => {
     { name: "bezalel" },
     { name: "bezalel" },
   ]);
+});
+
+test("what a rule puts right by itself is not asked for: no rule of ours does, and the answer says so", async () => {
+  const bytes = new Proxy(Buffer.alloc(0), {
+    get() {
+      throw new Error("the request is read");
+    },
+  });
+  const request = AnalyzerService["remediate"]!.requestDeserialize(bytes);
+  expect(allPolicies(rulebook).filter((policy) => "remediateResource" in policy)).toEqual([]);
+  const answer = await new Promise<Answer>((resolve, reject) =>
+    makeRemediateRpcFun(
+      "pack",
+      "1.0.0",
+      "mandatory",
+      allPolicies(rulebook),
+    )({ request }, (error, response) => (error ? reject(error as Error) : resolve(response))),
+  );
+  expect(answer.getRemediationsList()).toEqual([]);
 });

@@ -2,10 +2,12 @@
 import { createHmac } from "node:crypto";
 
 import { cronProblems, renderCronFile, type CronEntry } from "../../../fleet/cron.ts";
+import { digestOf, type FileContent } from "../../../fleet/project-file.ts";
 import { isRevertUnit, revertUnit, revertUnitName } from "../../host/revert.ts";
 import type { Failure } from "../../schema/spec.ts";
 import { patterns } from "../../schema/types.ts";
 import { hasUnknown, UNKNOWN, type Path, type Value, type Values } from "../../values.ts";
+import { contentFailures } from "../owned-files.ts";
 import { cronPath, HARNESS, layoutOf, releaseInputs, unitPath } from "./layout.ts";
 
 /** Names at the top of a release that the layout needs for itself. */
@@ -45,6 +47,16 @@ function withoutParts(section: Values): Values {
   );
 }
 
+/** What a file holds counts, not how that is said. */
+function byDigest(files: Values): Values {
+  return Object.fromEntries(
+    Object.entries(files).map(([name, file]) => {
+      const { content: _content, source: _source, ...rest } = file as Values;
+      return [name, { ...rest, sha256: digestOf(file as unknown as FileContent) }];
+    }),
+  );
+}
+
 /**
  * The id of a release: 16 hex digits over names, modes, owners and contents, keyed with the stack's salt, so that equal
  * releases of two stacks have different ids and an id tells nothing about a secret that is part of it.
@@ -57,6 +69,7 @@ export function releaseId(inputs: Values): Value {
   for (const key of ["group", "check", "health"]) parts[key] = inputs[key] ?? null;
   if (inputs["harness"] !== undefined) parts["harness"] = inputs["harness"];
   if (hasUnknown(parts) || inputs["salt"] === UNKNOWN) return UNKNOWN;
+  parts["files"] = byDigest(parts["files"] as Values);
   return createHmac("sha256", inputs["salt"] as string)
     .update(canonical(parts))
     .digest("hex")
@@ -99,6 +112,7 @@ export function complete(given: Values): { inputs: Values; failures: Failure[] }
     );
 
   checkNames(section("files"), "files", RESERVED_IN_RELEASE, failures);
+  failures.push(...contentFailures(section("files")));
   checkNames(section("links"), "links", RESERVED_IN_HOUSE, failures);
   checkNames(section("directories"), "directories", RESERVED_IN_HOUSE, failures);
   for (const name of Object.keys(section("units"))) {

@@ -173,12 +173,12 @@ export function wantedLinks(inputs: ReleaseInputs): WantedLink[] {
   ];
 }
 
-export interface ReleaseFile extends OwnedFile {
+export type ReleaseFile = OwnedFile & {
   /** Path inside the release. */
   name: string;
   /** Place in the inputs. */
   at: [string, string];
-}
+};
 
 /** Every file of a release: the declared ones, the units and the cron files. */
 export function releaseFiles(inputs: Pick<ReleaseInputs, "files" | "units" | "cron">): ReleaseFile[] {

@@ -1,4 +1,5 @@
 /** From what is there to a whole house on the wanted release, and from a house to none. Pure: facts in, steps out. */
+import { contentOf } from "../../../fleet/project-file.ts";
 import { Conflict } from "../../errors.ts";
 import { deadlineFor, stopSeconds } from "../../host/deadline.ts";
 import { factOf, type Fact, type Facts, type FolderEntry } from "../../host/facts.ts";
@@ -151,8 +152,9 @@ function stage(inputs: ReleaseInputs, look: Look): Step[] {
       { do: "remove-tree", path: staging },
       folder(staging),
       ...releaseFolders(files).map((name) => folder(`${staging}/${name}`)),
-      ...files.map(({ name, mode, owner, group: of, content }): Step => {
-        return { do: "file", path: `${staging}/${name}`, mode, owner, group: of, content };
+      ...files.map((file): Step => {
+        const { name, mode, owner, group } = file;
+        return { do: "file", path: `${staging}/${name}`, mode, owner, group, ...contentOf(file) };
       }),
       ...(inputs.harness === undefined
         ? []
@@ -169,15 +171,16 @@ function stage(inputs: ReleaseInputs, look: Look): Step[] {
     if (!attributesAgree(fact, attributes) || fact.kind !== "directory")
       steps.push({ do: "folder", path, ...attributes });
   }
-  for (const { name, mode, owner, group: of, content } of files) {
+  for (const file of files) {
+    const { name, mode, owner, group } = file;
     const path = `${place}/${name}`;
     const fact = look(path);
     if (fact.kind === "directory")
       steps.push({ do: "displace", path, keep: displaced(house), name: intruderName(path) });
-    if (!contentAgrees(fact, { content, mode, owner, group: of })) {
-      steps.push({ do: "file", path, mode, owner, group: of, content });
-    } else if (!attributesAgree(fact, { mode, owner, group: of })) {
-      steps.push({ do: "attributes", path, mode, owner, group: of });
+    if (!contentAgrees(fact, file)) {
+      steps.push({ do: "file", path, mode, owner, group, ...contentOf(file) });
+    } else if (!attributesAgree(fact, file)) {
+      steps.push({ do: "attributes", path, mode, owner, group });
     }
   }
   if (inputs.harness !== undefined) {
