@@ -17,12 +17,14 @@ async function linesOf({ house, session }: Parameters<Act>[0]): Promise<string[]
   const file = rejected(house.path);
   const { texts } = await session.observe({ ...noFacts, texts: [file] });
   const lines = (texts.get(file) ?? "").split("\n").filter((line) => line !== "");
-  return lines.map((line) => printable(line.replaceAll("\t", " ")));
+  return lines;
 }
+
+const shown = (lines: string[]): string[] => lines.map((line) => printable(line.replaceAll("\t", " ")));
 
 const list: Act = async (at) => {
   const lines = await linesOf(at);
-  return lines.length === 0 ? "no release has failed here" : lines.join("\n  ");
+  return lines.length === 0 ? "no release has failed here" : shown(lines).join("\n  ");
 };
 
 const clear: Act = async (at) => {
@@ -31,7 +33,8 @@ const clear: Act = async (at) => {
   const { house, session } = at;
   await session.change({
     lock: lockFile(house.path),
-    steps: [{ do: "remove", path: rejected(house.path) }],
+    // What was refused since was not seen, and stays.
+    steps: [{ do: "delist", path: rejected(house.path), ids: lines.map((line) => line.split("\t")[0]!) }],
   });
-  return `cleared, and tried again by the next npm run up: ${lines.join("; ")}`;
+  return `cleared, and tried again by the next npm run up: ${shown(lines).join("; ")}`;
 };

@@ -62,6 +62,8 @@ export type Step =
   | { do: "still"; path: HostPath; target: string }
   /** A line for `id` in a list that others write to as well, unless it has one: id, time, why, with tabs between. */
   | { do: "enlist"; path: HostPath; id: string; why: string }
+  /** Takes the lines of these ids from such a list, and the list if nothing is left in it. */
+  | { do: "delist"; path: HostPath; ids: string[] }
   /** Sets the time of change to now. */
   | { do: "touch"; path: HostPath }
   /** A system account with its group. */
@@ -263,6 +265,8 @@ export function stepLine(step: Step, vantage: Vantage): string {
       return `remove_lock ${real(step.path)}`;
     case "still":
       return `still ${real(step.path)} ${shellQuote(step.target)}`;
+    case "delist":
+      return `delist ${real(step.path)} ${step.ids.map(shellQuote).join(" ")}`;
     case "enlist":
       return `enlist ${real(step.path)} ${shellQuote(step.id)} ${shellQuote(step.why)}`;
     case "touch":

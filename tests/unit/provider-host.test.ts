@@ -367,6 +367,20 @@ describe("steps", () => {
     expect(readdirSync(at("srv/h")).filter((name) => name.startsWith(".revoked"))).toEqual([]);
   });
 
+  it("take from a list what they name, and the list with the last of it", async () => {
+    mkdirSync(at("srv/h"), { recursive: true });
+    const file = at("srv/h/rejected");
+    const delist = (...ids: string[]) => change({ do: "delist", path: "/srv/h/rejected", ids });
+    await delist("a");
+    expect(existsSync(file)).toBe(false);
+    writeFileSync(file, "a\tTIME\tit's $HOME \\n\nab\tTIME\tmeanwhile\nb\tTIME\twithout an end");
+    await delist("a", "");
+    expect(readFileSync(file, "utf8")).toBe("ab\tTIME\tmeanwhile\nb\tTIME\twithout an end\n");
+    expect(statSync(file).mode & 0o777).toBe(0o644);
+    await delist("b", "ab");
+    expect(readdirSync(at("srv/h"))).toEqual([".lock"]);
+  });
+
   it("fail with the host's words and stop there", async () => {
     const failing = change(
       { do: "rename", path: "/srv/h/none", to: "/srv/h/else" },

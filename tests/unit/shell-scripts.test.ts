@@ -32,6 +32,18 @@ describe("shell scripts", () => {
   });
 });
 
+it("a function of the scripts that are put together for a host means one thing", () => {
+  const functions = scripts
+    .filter((script) => script.startsWith("provider/host/shell/"))
+    // Its counterpart for live hosts takes its place.
+    .filter((script) => !script.endsWith("accounts-live.sh"))
+    .flatMap((script) =>
+      [...readFileSync(path.join(ROOT, script), "utf8").matchAll(/^(\w+)\(\)/gm)].map(([, name]) => name),
+    );
+  expect(functions.length).toBeGreaterThan(50);
+  expect(functions.filter((name, index) => functions.indexOf(name) !== index)).toEqual([]);
+});
+
 describe("an exit code that tells what a script has left behind", () => {
   const codes = [REVERTED, UNWELL, STOPPED, TOO_LATE, UNMERGED, UNARMED];
 

@@ -111,6 +111,27 @@ enlist() { # enlist FILE ID WHY: a line more, unless it has one for ID
   mv -fT -- "$t" "$1"
 }
 
+others() { # others ID...: of the lines it reads, those of others
+  while IFS= read -r line || [ -n "$line" ]; do
+    stays=yes
+    for k do if [ "${line%%	*}" = "$k" ]; then stays=no; fi; done
+    if [ "$stays" = yes ]; then printf '%s\n' "$line" || return 1; fi
+  done
+}
+
+delist() { # delist FILE ID...: the lines of these go, and those that others have added meanwhile stay
+  f=$1
+  shift
+  if [ ! -f "$f" ]; then return 0; fi
+  t=$(mktemp -- "${f%/*}/.${f##*/}.XXXXXXXX")
+  chmod -- 0644 "$t"
+  if ! others "$@" <"$f" >"$t" || ! sync -d -- "$t"; then
+    rm -f -- "$t"
+    exit 74
+  fi
+  if [ -s "$t" ]; then mv -fT -- "$t" "$f"; else rm -f -- "$t" "$f"; fi
+}
+
 remove_if_last() { # remove_if_last FOLDER NAME...: the named files and the folder, if nothing else is in it
   d=$1
   shift
