@@ -14,6 +14,8 @@ import { service, type ServiceOptions } from "./protocol.ts";
 
 /** Milliseconds between being asked to stop and ending, in which what runs comes to its next boundary. */
 const GRACE = 3000;
+/** Milliseconds in which the last answer leaves for the engine. */
+const SENDING = 20;
 
 type Tell = (severity: enginepb.LogSeverity, message: string, urn?: string) => void;
 
@@ -57,12 +59,26 @@ export async function servePlugin(
     if (ending) return;
     ending = true;
     stop.abort();
-    // Answers that are under way still go out, and what runs comes to its boundary; then nothing keeps the process. It must
-    // not depend on the server's word alone: when the engine closes its connection just now, that word never comes.
-    process.stdin.destroy();
+    // Answers that are under way still go out, and what runs comes to its boundary.
     server.tryShutdown(() => process.exit(0));
-    setTimeout(() => process.exit(0), GRACE).unref();
+    setTimeout(() => process.exit(0), GRACE);
+    leaveIfIdle();
   };
+  // When the engine closes its connection just now, as it does with every run, the server's own word never comes.
+  let atWork = 0;
+  const leaveIfIdle = (): void => {
+    if (ending && atWork === 0) setTimeout(() => process.exit(0), SENDING);
+  };
+  const counted =
+    (handler: grpc.handleUnaryCall<unknown, unknown>): grpc.handleUnaryCall<unknown, unknown> =>
+    (call, callback) => {
+      atWork++;
+      handler(call, (...answer) => {
+        callback(...answer);
+        atWork--;
+        leaveIfIdle();
+      });
+    };
   process.on("SIGINT", end);
   process.on("SIGTERM", end);
   process.on("SIGHUP", end);
@@ -78,7 +94,8 @@ export async function servePlugin(
     warn: (message, urn) => tell(enginepb.LogSeverity.WARNING, message, urn),
     cancel: () => stop.abort(),
   });
-  server.addService(definition, handlers);
+  const calls = Object.entries(handlers as Record<string, grpc.handleUnaryCall<unknown, unknown>>);
+  server.addService(definition, Object.fromEntries(calls.map(([name, call]) => [name, counted(call)])));
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, bound) => {
       if (error) reject(error);
