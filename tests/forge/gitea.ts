@@ -1,6 +1,6 @@
 /** A real Gitea server for tests: an ordinary user's process, on SQLite, in a temporary folder of its own. */
 import { execFile, spawn, type ChildProcess } from "node:child_process";
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
 import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import os from "node:os";
@@ -294,16 +294,19 @@ async function request<T>(
   return (text === "" ? undefined : JSON.parse(text)) as T;
 }
 
-/** Nobody else has it until the server binds it, a moment later. */
-function freePort(address: string): Promise<number> {
-  return new Promise((resolve, reject) => {
+/**
+ * One that nobody listens on, below those that the kernel hands out by itself: the server binds it seconds later, when it has
+ * made its database.
+ */
+async function freePort(address: string): Promise<number> {
+  for (let tries = 0; tries < 20; tries++) {
+    const port = randomInt(20_000, 32_000);
     const probe = createServer();
-    probe.on("error", reject);
-    probe.listen(0, address, () => {
-      const bound = probe.address();
-      probe.close(() =>
-        bound !== null && typeof bound === "object" ? resolve(bound.port) : reject(new Error("no port")),
-      );
+    const isFree = await new Promise<boolean>((resolve) => {
+      probe.once("error", () => resolve(false));
+      probe.listen(port, address, () => probe.close(() => resolve(true)));
     });
-  });
+    if (isFree) return port;
+  }
+  throw new Error(`no free port on ${address}`);
 }
